@@ -1,0 +1,1 @@
+"""What every Stoa service needs and no service owns."""

@@ -1,0 +1,145 @@
+"""The front door's room: what every service's web application has, built in one call."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import structlog
+from fastapi import APIRouter, FastAPI, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from redis.asyncio import Redis
+
+from common import logs, refusals
+from common.consumer import Consumer, Handle
+from common.database import new_engine, new_sessions, ping
+from common.http import AsyncSister
+from common.metrics import OutboxState
+from common.relay import Relay
+from common.requests import Threshold
+from common.revocation import Revocations
+from common.running import Background, cancelled, keep_running
+from common.settings import Settings
+from common.tokens import Keys, Tokens
+
+log = structlog.get_logger(__name__)
+
+CHECK_S = 2.0
+MOST_PINGS = 2
+AUTH_S = 2.0
+"""An answer of auth: its keys, or whether a session lives while Redis cannot tell."""
+
+
+class Service:
+    """A service's parts: database, Redis, token check, background work; `app()` puts the web around them."""
+
+    def __init__(self, name: str, settings: Settings) -> None:
+        logs.configure(name, settings.log_level)
+        self.name = name
+        self.settings = settings
+        self.engine = new_engine(settings.database_url, pool_size=settings.threads)
+        self.sessions = new_sessions(self.engine)
+        self.redis: Redis = Redis.from_url(
+            settings.redis_url, socket_connect_timeout=0.2, socket_timeout=0.2, health_check_interval=30
+        )
+        self.auth = AsyncSister("auth", settings.auth_url, timeout_s=AUTH_S)
+        self.keys = Keys(self.auth)
+        self.tokens = Tokens(self.keys, Revocations(self.redis, self.auth))
+        self.metrics = CollectorRegistry()
+        self._pings = anyio.CapacityLimiter(MOST_PINGS)
+        self._background: list[Background] = []
+        self._closing: list[Callable[[], object]] = []
+
+    def runs(self, *work: Background) -> None:
+        """Keep this going while the application serves."""
+        self._background.extend(work)
+
+    def closes(self, *last: Callable[[], object]) -> None:
+        """Call these when the application has stopped."""
+        self._closing.extend(last)
+
+    def says(self) -> None:
+        """Carry this service's outbox to the broker."""
+        self.runs(Relay(self.name, self.settings.broker_url, self.engine, self.sessions))
+        self.metrics.register(OutboxState(self.name, self.sessions))
+
+    def hears(self, handle: Handle, after: Callable[[], None] | None = None) -> None:
+        """Consume this service's queue."""
+        self.runs(Consumer(self.name, self.settings.broker_url, self.sessions, handle, after))
+
+    def app(self, routers: Sequence[APIRouter], state: Mapping[str, Any] | None = None) -> FastAPI:
+        """The web application: the given routes, health, metrics, problem+json, and the background in its lifespan."""
+        app = FastAPI(
+            title=f"Stoa {self.name}",
+            lifespan=self._lifespan,
+            redirect_slashes=False,
+            docs_url=None,
+            redoc_url=None,
+            max_body_size=self.settings.max_body_bytes,
+            telemetry={"tracing": False, "metrics": False, "logs": False},
+            responses={400: {"description": "What was sent is not valid; `errors` says why, field by field"}},
+        )
+        refusals.install(app)
+        for router in (*routers, self._inside()):
+            app.include_router(router)
+        for name, part in {"sessions": self.sessions, "tokens": self.tokens, **(state or {})}.items():
+            setattr(app.state, name, part)
+        app.add_middleware(Threshold, service=self.name)
+        return app
+
+    @asynccontextmanager
+    async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = self.settings.threads
+        await self.keys.warm()
+        tasks = [asyncio.create_task(keep_running(work), name=work.name) for work in self._background]
+        try:
+            yield
+        finally:
+            await cancelled(tasks)
+            for last in self._closing:
+                last()
+            await self.auth.close()
+            await self.redis.aclose()
+            self.engine.dispose()
+
+    def _inside(self) -> APIRouter:
+        """What only the network inside may ask."""
+        inside = APIRouter(include_in_schema=False)
+
+        @inside.get("/healthz")
+        async def alive() -> JSONResponse:
+            return JSONResponse({"status": "ok"})
+
+        @inside.get("/readyz")
+        async def ready() -> JSONResponse:
+            checks = await self.checks()
+            fit = checks["database"] == "ok"
+            return JSONResponse({"status": "ok" if fit else "unavailable", "checks": checks}, 200 if fit else 503)
+
+        @inside.get("/metrics")
+        def metrics() -> Response:
+            return Response(generate_latest(self.metrics) + generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+
+        return inside
+
+    async def checks(self) -> dict[str, str]:
+        """The state of what this service leans on: without its database it is unfit, without Redis only degraded."""
+        database, redis = await asyncio.gather(_state(self._ping()), _state(self.redis.ping()))
+        return {"database": database, "redis": redis}
+
+    async def _ping(self) -> None:
+        """Ask the database in a thread that may be left behind: a check must end even when the database hangs."""
+        await anyio.to_thread.run_sync(ping, self.engine, abandon_on_cancel=True, limiter=self._pings)
+
+
+async def _state(check: Any) -> str:
+    try:
+        async with asyncio.timeout(CHECK_S):
+            await check
+    except Exception as error:
+        log.warning("check_failed", error=repr(error))
+        return "unavailable"
+    return "ok"

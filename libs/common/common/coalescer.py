@@ -1,0 +1,97 @@
+"""The coalescer's room: while one batch is on its way the next gathers, so that a hot path pays its costs per batch.
+
+At low load a batch is one item and waits for nothing (design: performance, section 2).
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Generic, TypeVar
+
+import structlog
+
+from common.database import is_gone
+from common.errors import Problem, Unavailable
+
+log = structlog.get_logger(__name__)
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Coalescer(Generic[Item, Result]):
+    """Gathers items and works on up to `most` of them at once in a thread, with `in_flight` batches on their way.
+
+    `work` returns a result or a Problem for each item, in order. When it raises instead, the batch is run again item by
+    item, so that one cannot spoil the others; it must therefore be safe to repeat. Only when what all of them need is
+    away (Unavailable, the database gone) does that one failure answer them all.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Sequence[Item]], Sequence[Result | Problem]],
+        *,
+        most: int = 64,
+        in_flight: int = 2,
+        waiting: int = 2000,
+    ) -> None:
+        self._work = work
+        self._most = most
+        self._free = in_flight
+        self._waiting = waiting
+        self._queue: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._threads = ThreadPoolExecutor(in_flight, thread_name_prefix="coalescer")
+        self._batches: set[asyncio.Task[None]] = set()
+
+    async def submit(self, item: Item) -> Result:
+        """The item's own result; raises its own Problem, or Unavailable when too many wait already."""
+        if len(self._queue) >= self._waiting:
+            raise Unavailable("too much is waiting already; try again shortly", code="overloaded")
+        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._queue.append((item, result))
+        self._start()
+        return await result
+
+    def _start(self) -> None:
+        while self._queue and self._free:
+            batch = [self._queue.popleft() for _ in range(min(self._most, len(self._queue)))]
+            self._free -= 1
+            task = asyncio.create_task(self._run(batch))
+            self._batches.add(task)
+            task.add_done_callback(self._batches.discard)
+
+    async def _run(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            outcomes = await loop.run_in_executor(self._threads, self._settle, [item for item, _ in batch])
+        except BaseException:
+            for _, future in batch:
+                _tell(future, Unavailable("this service is stopping; try again shortly"))
+            raise
+        finally:
+            self._free += 1
+            self._start()
+        for (_, future), outcome in zip(batch, outcomes, strict=True):
+            _tell(future, outcome)
+
+    def _settle(self, items: Sequence[Item]) -> list[Result | BaseException]:
+        try:
+            outcomes: list[Result | BaseException] = list(self._work(items))
+            if len(outcomes) != len(items):
+                raise RuntimeError(f"{len(items)} items came to {len(outcomes)} results")
+            return outcomes
+        except Exception as error:
+            if len(items) == 1 or is_gone(error) or isinstance(error, Unavailable):
+                return [error] * len(items)
+            log.info("batch_taken_apart", size=len(items), error=repr(error))
+        return [outcome for item in items for outcome in self._settle([item])]
+
+
+def _tell(future: asyncio.Future[Result], outcome: Result | BaseException) -> None:
+    if future.done():  # the caller has gone
+        return
+    if isinstance(outcome, BaseException):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)

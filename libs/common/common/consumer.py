@@ -1,0 +1,252 @@
+"""The consumer's room: hears a service's queue, in batches, each event with exactly one effect.
+
+A batch is one transaction: inbox rows, effects, commit, then the acks. A batch that fails is taken apart, so that one
+bad message does not hold up its neighbours: what may pass later goes through the delay queues, what never can goes to
+the dead-letter queue (design: reliability 3.4).
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage
+from prometheus_client import Counter
+from pydantic import ValidationError
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+from common import outbox
+from common.broker import (
+    DELAYS_S,
+    PREFETCH,
+    connect,
+    dead_letter_name,
+    declare_delays,
+    declare_events,
+    delay_name,
+    disconnect,
+    publish,
+    queue_name,
+)
+from common.clock import now
+from common.database import Sessions, is_conflict, is_gone, retried
+from common.errors import Unavailable
+from common.events import Envelope, Event, decode, registered
+
+log = structlog.get_logger(__name__)
+
+ATTEMPT = "x-attempt"
+DATABASE_PAUSE_S = 2.0
+"""Between two tries of a batch while the database is away; the queue waits, nothing goes through the delays."""
+
+CUT_OFF_LIMIT = 5
+"""Times that a batch may lose its connection to a database which answers otherwise, before the batch is to blame."""
+
+HEARD = Counter("stoa_events_heard_total", "Events taken from the queue, by outcome", ["service", "outcome"])
+
+Handle = Callable[[Session, Sequence[Event]], None]
+Handler = Callable[[Session, Any], None]
+
+
+class NotYet(Exception):
+    """Raised by a handler whose event may succeed later; it is tried again after 1, 10, 60 and 600 s."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A message with what was understood of it."""
+
+    message: AbstractIncomingMessage
+    envelope: Envelope
+    event: Event
+
+
+def one_by_one(handlers: Mapping[type[Event], Handler]) -> Handle:
+    """A batch handler that gives each event to the function of its type, in order."""
+
+    def handle(session: Session, events: Sequence[Event]) -> None:
+        for event in events:
+            handlers[type(event)](session, event)
+
+    return handle
+
+
+async def _when_deaf(channel: AbstractChannel, tell: Callable[[], None]) -> None:
+    """Be told when no message will come any more: the channel is closed, or the queue has been deleted."""
+    channel.close_callbacks.add(lambda *_: tell())
+    underlying = await channel.get_underlay_channel()
+    underlying.on_consumer_cancel_callbacks.add(lambda *_: tell())
+
+
+def _attempt(message: AbstractIncomingMessage) -> int:
+    """How many times the message has been through the delays."""
+    counted = message.headers.get(ATTEMPT)
+    return counted if isinstance(counted, int) else 0
+
+
+class Consumer:
+    """Hears one service's queue. `handle` gets the new events of a batch; `after` is called once it is committed."""
+
+    def __init__(
+        self,
+        service: str,
+        broker_url: str,
+        sessions: Sessions,
+        handle: Handle,
+        after: Callable[[], None] | None = None,
+    ) -> None:
+        self.name = f"{service} consumer"
+        self._service = service
+        self._broker_url = broker_url
+        self._sessions = sessions
+        self._handle = handle
+        self._after = after
+
+    async def run(self) -> None:
+        """Consume until cancelled or until the connection breaks."""
+        connection = await connect(self._broker_url, self.name)
+        try:
+            channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+            await channel.set_qos(prefetch_count=PREFETCH)
+            await declare_events(channel)
+            await declare_delays(channel)
+            await self._consume(channel)
+        finally:
+            await disconnect(connection)
+
+    async def _consume(self, channel: AbstractChannel) -> None:
+        waiting: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
+        await _when_deaf(channel, lambda: waiting.put_nowait(None))
+        queue = await channel.get_queue(queue_name(self._service))
+        await queue.consume(waiting.put)
+        while True:
+            batch = [await waiting.get()]
+            while len(batch) < PREFETCH and not waiting.empty():
+                batch.append(waiting.get_nowait())
+            if None in batch:
+                raise ConnectionError("the broker sends nothing more")
+            await self._work(channel, [message for message in batch if message is not None])
+
+    async def _work(self, channel: AbstractChannel, batch: Sequence[AbstractIncomingMessage]) -> None:
+        heard = [item for message in batch if (item := await self._understand(channel, message))]
+        if not heard:
+            return
+        try:
+            await self._apply(heard)
+        except Exception as error:
+            if len(heard) == 1:
+                await self._set_aside(channel, heard[0], error)
+                return
+            log.info("batch_taken_apart", service=self._service, size=len(heard), error=repr(error))
+            for item in heard:
+                await self._work(channel, [item.message])
+            return
+        await self._done(heard)
+
+    async def _apply(self, heard: Sequence[Heard]) -> None:
+        """Commit the batch, however long the database is away; raises when it is there and the batch still fails."""
+        cut_off = 0
+        while True:
+            try:
+                await asyncio.to_thread(self._commit, heard)
+                return
+            except Exception as error:
+                if not is_gone(error):
+                    raise
+                log.warning("database_away", service=self._service, error=repr(error))
+                cut_off = cut_off + 1 if await asyncio.to_thread(self._database_answers) else 0
+                if cut_off >= CUT_OFF_LIMIT:
+                    raise
+                await asyncio.sleep(DATABASE_PAUSE_S)
+
+    def _database_answers(self) -> bool:
+        try:
+            with self._sessions() as session:
+                session.execute(text("SELECT 1"))
+        except (DBAPIError, PoolTimeout):
+            return False
+        return True
+
+    async def _done(self, heard: Sequence[Heard]) -> None:
+        HEARD.labels(self._service, "done").inc(len(heard))
+        try:
+            if self._after is not None:
+                self._after()
+        except Exception:
+            log.exception("after_batch_failed", service=self._service)
+        for item in heard:
+            await item.message.ack()
+
+    @retried
+    def _commit(self, heard: Sequence[Heard]) -> None:
+        with self._sessions.begin() as session:
+            fresh = outbox.first_time(session, [(item.envelope.id, item.envelope.type) for item in heard])
+            events: list[Event] = []
+            for item in heard:
+                if item.envelope.id in fresh:
+                    fresh.discard(item.envelope.id)
+                    events.append(item.event)
+            if events:
+                self._handle(session, events)
+
+    async def _understand(self, channel: AbstractChannel, message: AbstractIncomingMessage) -> Heard | None:
+        """The message's event; what cannot be one is dead-lettered at once."""
+        try:
+            envelope = decode(message.body)
+            kind = registered().get(envelope.type)
+            if kind is None or envelope.dataversion > kind.dataversion:
+                await self._bury(channel, message, "unsupported", f"{envelope.type} v{envelope.dataversion}")
+                return None
+            return Heard(message, envelope, kind.model_validate(envelope.data))
+        except ValidationError as error:
+            await self._bury(channel, message, "undecodable", str(error)[:500])
+            return None
+
+    async def _set_aside(self, channel: AbstractChannel, item: Heard, error: Exception) -> None:
+        attempt = _attempt(item.message)
+        passing = isinstance(error, NotYet | Unavailable | ConnectionError | TimeoutError)
+        may_pass = passing or is_conflict(error) or is_gone(error)
+        if may_pass and attempt < len(DELAYS_S):
+            await self._delay(channel, item, attempt, error)
+        else:
+            await self._bury(channel, item.message, type(error).__name__, str(error)[:500])
+
+    async def _delay(self, channel: AbstractChannel, item: Heard, attempt: int, error: Exception) -> None:
+        seconds = DELAYS_S[attempt]
+        log.info("event_delayed", service=self._service, type=item.envelope.type, seconds=seconds, error=repr(error))
+        exchange = await channel.get_exchange(delay_name(seconds))
+        await self._move(item.message, exchange, queue_name(self._service), {ATTEMPT: attempt + 1})
+        HEARD.labels(self._service, "delayed").inc()
+
+    async def _bury(self, channel: AbstractChannel, message: AbstractIncomingMessage, reason: str, detail: str) -> None:
+        log.error("event_dead_lettered", service=self._service, reason=reason, detail=detail)
+        headers = {
+            "x-reason": reason,
+            "x-detail": detail.encode("utf-8", "replace").decode(),
+            "x-queue": queue_name(self._service),
+            "x-dead-at": now().isoformat(),
+        }
+        await self._move(message, channel.default_exchange, dead_letter_name(self._service), headers)
+        HEARD.labels(self._service, "dead").inc()
+
+    async def _move(
+        self,
+        message: AbstractIncomingMessage,
+        exchange: AbstractExchange,
+        routing_key: str,
+        headers: Mapping[str, Any],
+    ) -> None:
+        """Send a copy with confirm, then ack the original: a crash between the two doubles, it never loses."""
+        await publish(
+            exchange,
+            routing_key,
+            message.body,
+            message_id=message.message_id or "",
+            content_type=message.content_type or "",
+            headers={**message.headers, **headers},
+        )
+        await message.ack()

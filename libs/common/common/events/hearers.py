@@ -1,0 +1,14 @@
+"""Who hears what: a queue per service, declared by whoever speaks or hears first, so that nothing said is lost."""
+
+HEARERS: dict[str, tuple[str, ...]] = {
+    "catalog": ("order.placed", "order.cancelled"),
+    "cart": ("product.created", "product.updated", "product.archived", "order.placed"),
+    "realtime": ("order.placed", "order.cancelled"),
+    "notifier": ("user.registered", "order.placed", "order.status_changed", "order.cancelled", "import.finished"),
+}
+"""Routing keys (event types) by hearing service."""
+
+
+def is_heard(event_type: str) -> bool:
+    """Whether any service listens to this event."""
+    return any(event_type in types for types in HEARERS.values())

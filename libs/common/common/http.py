@@ -1,0 +1,140 @@
+"""The sisters' room: how one service asks another, with an end to every wait and a breaker before a dead one."""
+
+import asyncio
+import random
+import threading
+import time
+from typing import Any
+
+import httpx
+import structlog
+from structlog.contextvars import get_contextvars
+
+from common.errors import Unavailable
+
+log = structlog.get_logger(__name__)
+
+CONNECT_S = 0.2
+OPEN_AFTER = 5
+OPEN_S = 2.0
+"""Failures in a row that open the breaker, and how long it stays open (design: reliability 3.7)."""
+RETRY_PAUSE_S = (0.05, 0.15)
+MOST_CONNECTIONS = 32
+
+
+class Breaker:
+    """Refuses at once while a sister is known to be dead; lets one probe through when the pause is over."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._open_until = 0.0
+        self._lock = threading.Lock()
+
+    def allow(self) -> bool:
+        """Whether a call may be made now."""
+        with self._lock:
+            if self._failures < OPEN_AFTER:
+                return True
+            if time.monotonic() < self._open_until:
+                return False
+            self._open_until = time.monotonic() + OPEN_S
+            return True
+
+    def note(self, *, succeeded: bool) -> None:
+        """Count an outcome."""
+        with self._lock:
+            self._failures = 0 if succeeded else self._failures + 1
+            if self._failures >= OPEN_AFTER:
+                self._open_until = time.monotonic() + OPEN_S
+
+
+def _passed_on() -> dict[str, str]:
+    """What this call takes along of the request that it is made for."""
+    known = get_contextvars()
+    named = {"X-Request-ID": known.get("request_id"), "traceparent": known.get("traceparent")}
+    return {name: value for name, value in named.items() if value}
+
+
+class Sister:
+    """A client for one sister service, safe to share between threads.
+
+    A call either returns the answer (any status below 500) or raises Unavailable: not connected, too late, 5xx, or a
+    body that is not JSON. `attempts` above 1 are for calls that are idempotent. The request's id and trace go along.
+    """
+
+    def __init__(self, name: str, base_url: str, *, timeout_s: float, attempts: int = 1) -> None:
+        self.name = name
+        self._attempts = attempts
+        self._breaker = Breaker()
+        self._client = httpx.Client(
+            base_url=base_url,
+            timeout=httpx.Timeout(timeout_s, connect=CONNECT_S),
+            limits=httpx.Limits(max_connections=MOST_CONNECTIONS, keepalive_expiry=60),
+            trust_env=False,
+        )
+
+    def get(self, path: str, **params: Any) -> tuple[int, Any]:
+        """Status and JSON body of a GET."""
+        return self._ask("GET", path, params=params)
+
+    def post(self, path: str, body: Any) -> tuple[int, Any]:
+        """Status and JSON body of a POST."""
+        return self._ask("POST", path, json=body)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._client.close()
+
+    def _ask(self, method: str, path: str, **kwargs: Any) -> tuple[int, Any]:
+        for attempt in range(1, self._attempts + 1):
+            if not self._breaker.allow():
+                break
+            try:
+                answer = self._client.request(method, path, headers=_passed_on(), **kwargs)
+                if answer.status_code < 500:
+                    body = answer.json() if answer.content else None
+                    self._breaker.note(succeeded=True)
+                    return answer.status_code, body
+                reason = f"status {answer.status_code}"
+            except (httpx.HTTPError, ValueError) as error:
+                reason = repr(error)
+            self._breaker.note(succeeded=False)
+            log.warning("sister_failed", sister=self.name, path=path, reason=reason, attempt=attempt)
+            if attempt < self._attempts:
+                time.sleep(random.uniform(*RETRY_PAUSE_S))  # noqa: S311
+        raise Unavailable(f"{self.name} does not answer; try again shortly", code=f"{self.name}_unavailable")
+
+
+class AsyncSister:
+    """The same for the event loop: short look-ups on the way of a request. Raises Unavailable."""
+
+    def __init__(self, name: str, base_url: str, *, timeout_s: float) -> None:
+        self.name = name
+        self._timeout_s = timeout_s
+        self._breaker = Breaker()
+        self._client = httpx.AsyncClient(base_url=base_url, timeout=timeout_s, trust_env=False)
+
+    async def get(self, path: str) -> tuple[int, Any]:
+        """Status and JSON body of a GET."""
+        if not self._breaker.allow():
+            raise self._unavailable()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                answer = await self._client.get(path, headers=_passed_on())
+            if answer.status_code < 500:
+                body = answer.json()
+                self._breaker.note(succeeded=True)
+                return answer.status_code, body
+            reason = f"status {answer.status_code}"
+        except (httpx.HTTPError, TimeoutError, ValueError) as error:
+            reason = repr(error)
+        self._breaker.note(succeeded=False)
+        log.warning("sister_failed", sister=self.name, path=path, reason=reason)
+        raise self._unavailable()
+
+    def _unavailable(self) -> Unavailable:
+        return Unavailable(f"{self.name} does not answer; try again shortly", code=f"{self.name}_unavailable")
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._client.aclose()

@@ -1,0 +1,168 @@
+"""The outbox's and inbox's room: what a service says leaves with its commit, what it hears counts once."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    delete,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+from structlog.contextvars import get_contextvars
+
+from common.clock import now
+from common.database import TABLE_OPTIONS, LostRace, UtcDateTime, Uuid, affected, new_metadata
+from common.events import Envelope, Event
+from common.ids import new_id
+
+SAID = "said"
+"""Key in `session.info`: this transaction has put something into the outbox."""
+KEEP_SENT = timedelta(days=7)
+KEEP_HEARD = timedelta(days=14)
+"""How long sent rows and inbox rows stay (design: reliability 3.3 and D8)."""
+PURGE_CHUNK = 1000
+
+_own = new_metadata()
+
+outbox = Table(
+    "outbox",
+    _own,
+    Column("seq", BigInteger, primary_key=True, autoincrement=True),
+    Column("event_id", Uuid, nullable=False, unique=True),
+    Column("type", String(64), nullable=False),
+    Column("subject", String(64), nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("envelope", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("published_at", UtcDateTime, nullable=True),
+    Column("parked_at", UtcDateTime, nullable=True),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Index("ix_outbox_unsent", "published_at", "parked_at", "seq"),
+    **TABLE_OPTIONS,
+)
+
+inbox = Table(
+    "inbox",
+    _own,
+    Column("event_id", Uuid, primary_key=True),
+    Column("type", String(64), nullable=False),
+    Column("heard_at", UtcDateTime, nullable=False, index=True),
+    **TABLE_OPTIONS,
+)
+
+
+def add_outbox(metadata: MetaData) -> None:
+    """Give a service's metadata the outbox table."""
+    outbox.to_metadata(metadata)
+
+
+def add_inbox(metadata: MetaData) -> None:
+    """Give a service's metadata the inbox table."""
+    inbox.to_metadata(metadata)
+
+
+def say(session: Session, *events: Event) -> None:
+    """Put events into the outbox within the caller's transaction; the commit sends them on their way."""
+    if not events:
+        return
+    session.execute(insert(outbox), [_row(event) for event in events])
+    session.info[SAID] = True
+
+
+def _row(event: Event) -> dict[str, Any]:
+    moment = now()
+    envelope = Envelope(
+        id=new_id(),
+        type=event.type,
+        source=event.source,
+        time=moment,
+        subject=event.subject,
+        dataversion=event.dataversion,
+        sequence=event.sequence,
+        traceparent=get_contextvars().get("traceparent"),
+        data=event.model_dump(mode="json"),
+    )
+    return {
+        "event_id": envelope.id,
+        "type": envelope.type,
+        "subject": envelope.subject,
+        "sequence": envelope.sequence,
+        "envelope": envelope.model_dump(mode="json", exclude_none=True),
+        "created_at": moment,
+    }
+
+
+class Unsent(NamedTuple):
+    """A row that waits for the broker."""
+
+    seq: int
+    event_id: UUID
+    type: str
+    subject: str
+    attempts: int
+    envelope: dict[str, Any]
+
+
+def unsent(session: Session, limit: int, resting: Collection[str] = ()) -> list[Unsent]:
+    """The oldest rows still to be sent; subjects that are resting or have a parked row wait."""
+    parked = select(outbox.c.subject).where(outbox.c.published_at.is_(None), outbox.c.parked_at.is_not(None))
+    rows = session.execute(
+        select(*(outbox.c[name] for name in Unsent._fields))
+        .where(outbox.c.published_at.is_(None), outbox.c.parked_at.is_(None))
+        .where(outbox.c.subject.not_in(parked), outbox.c.subject.not_in(list(resting)))
+        .order_by(outbox.c.seq)
+        .limit(limit)
+    )
+    return [Unsent(*row) for row in rows]
+
+
+def mark_sent(session: Session, seqs: Iterable[int]) -> None:
+    """Note that the broker has confirmed these rows."""
+    session.execute(update(outbox).where(outbox.c.seq.in_(list(seqs))).values(published_at=now()))
+
+
+def mark_failed(session: Session, seqs: Sequence[int], park_after: int) -> None:
+    """Count a failed try; a row that has failed `park_after` times is parked for an operator."""
+    session.execute(update(outbox).where(outbox.c.seq.in_(seqs)).values(attempts=outbox.c.attempts + 1))
+    session.execute(
+        update(outbox).where(outbox.c.seq.in_(seqs), outbox.c.attempts >= park_after).values(parked_at=now())
+    )
+
+
+def first_time(session: Session, events: Sequence[tuple[UUID, str]]) -> set[UUID]:
+    """Enter events (id, type) into the inbox; the ids that were not there before.
+
+    Raises LostRace when another transaction has entered one of them at the same moment.
+    """
+    ids = [event_id for event_id, _ in events]
+    known = set(session.scalars(select(inbox.c.event_id).where(inbox.c.event_id.in_(ids))))
+    fresh = {event_id: kind for event_id, kind in events if event_id not in known}
+    moment = now()
+    rows = [{"event_id": i, "type": kind, "heard_at": moment} for i, kind in sorted(fresh.items())]
+    if rows:
+        try:
+            session.execute(insert(inbox), rows)
+        except IntegrityError as error:
+            raise LostRace("another consumer has just heard one of these events") from error
+    return set(fresh)
+
+
+def purge(session: Session, table: Table) -> int:
+    """Drop one chunk of an outbox's or inbox's rows that are past their keeping time; how many were dropped."""
+    done = table.c.published_at if table is outbox else table.c.heard_at
+    keep = KEEP_SENT if table is outbox else KEEP_HEARD
+    old = delete(table).where(done < now() - keep).with_dialect_options(mysql_limit=PURGE_CHUNK)
+    return affected(session.execute(old))

@@ -1,0 +1,213 @@
+"""The relay's room: carries the outbox to the broker, woken by the commit, one relay per schema at a time."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import orjson
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
+from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.orm import Session
+
+from common import outbox
+from common.broker import Refused, connect, declare_delays, declare_events, disconnect, publish
+from common.database import Sessions, retried
+from common.events.base import CONTENT_TYPE
+from common.events.hearers import is_heard
+from common.outbox import Unsent
+
+log = structlog.get_logger(__name__)
+
+WINDOW = 100
+"""Messages on their way at once; more bring little (design: reliability, E4)."""
+POLL_S = 0.2
+"""Safety net under the wake-up by commit; finds what another process of the service has said."""
+LEASE_POLL_S = 1.0
+LEASE_CHECK_S = 5.0
+PARK_AFTER = 10
+FIRST_REST_S = 0.2
+LONGEST_REST_S = 5.0
+"""How long a subject is left alone after its row was refused, doubled each time (design: reliability 3.3)."""
+
+Lane = list[Unsent]
+"""The waiting rows of one subject, in order."""
+
+
+@dataclass
+class Outcome:
+    """What became of a lane: what the broker has, the row that it refused, whether the broker was lost."""
+
+    sent: list[int] = field(default_factory=list)
+    refused: Unsent | None = None
+    lost: bool = False
+
+
+class Relay:
+    """Sends a schema's outbox rows, each subject's in order, each until the broker has confirmed it.
+
+    A row that the broker refuses holds up its own subject only. What fails because the broker is away counts against
+    no row.
+    """
+
+    def __init__(self, service: str, broker_url: str, engine: Engine, sessions: Sessions) -> None:
+        self.name = f"{service} relay"
+        self._broker_url = broker_url
+        self._engine = engine
+        self._sessions = sessions
+        self._lock = f"stoa.relay.{engine.url.database}"
+        self._woken = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._resting: dict[str, float] = {}
+        self._careful = False
+        event.listen(sessions, "after_commit", self._committed)
+
+    def _committed(self, session: Session) -> None:
+        if session.info.pop(outbox.SAID, False) and self._loop is not None:
+            with suppress(RuntimeError):  # the loop has just been closed
+                self._loop.call_soon_threadsafe(self._woken.set)
+
+    async def run(self) -> None:
+        """Wait for the schema's lock, then carry rows until the database or the broker breaks."""
+        self._loop = asyncio.get_running_loop()
+        connection = await connect(self._broker_url, self.name)
+        try:
+            await self._lead(connection)
+        finally:
+            await disconnect(connection)
+
+    async def _lead(self, connection: AbstractConnection) -> None:
+        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+        exchange = await declare_events(channel)
+        await declare_delays(channel)
+        lease = await asyncio.to_thread(self._engine.connect)
+        try:
+            while not await asyncio.to_thread(_take, lease, self._lock):
+                await asyncio.sleep(LEASE_POLL_S)
+            await self._carry(channel, exchange, lease)
+        finally:
+            await asyncio.to_thread(_let_go, lease)
+
+    async def _carry(self, channel: AbstractChannel, exchange: AbstractExchange, lease: Connection) -> None:
+        clock = asyncio.get_running_loop().time
+        checked = clock()
+        while True:
+            self._woken.clear()
+            if clock() - checked > LEASE_CHECK_S:
+                await asyncio.to_thread(_still_held, lease, self._lock)
+                checked = clock()
+            rows = await asyncio.to_thread(self._read)
+            if not rows:
+                await self._pause()
+            elif await self._send(exchange, rows):
+                await declare_events(channel)  # perhaps somebody has deleted a queue
+
+    async def _pause(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POLL_S):
+                await self._woken.wait()
+
+    def _read(self) -> list[Unsent]:
+        moment = time.monotonic()
+        self._resting = {subject: until for subject, until in self._resting.items() if until > moment}
+        with self._sessions.begin() as session:
+            return outbox.unsent(session, WINDOW, self._resting)
+
+    async def _send(self, exchange: AbstractExchange, rows: Sequence[Unsent]) -> bool:
+        """Publish a window; whether something was refused. Raises ConnectionError when the broker was lost.
+
+        Subjects go side by side. After a failure they go one by one, those that failed before at the end: a message
+        that makes the broker close the channel takes down whatever is on its way beside it.
+        """
+        lanes = _lanes(rows)
+        outcomes = await (self._one_by_one(exchange, lanes) if self._careful else self._side_by_side(exchange, lanes))
+        sent = [seq for outcome in outcomes for seq in outcome.sent]
+        refused = [outcome.refused for outcome in outcomes if outcome.refused is not None]
+        lost = any(outcome.lost for outcome in outcomes)
+        self._careful = lost or bool(refused)
+        await asyncio.to_thread(self._mark, sent, refused)
+        if lost:
+            raise ConnectionError(f"{len(rows) - len(sent)} of {len(rows)} messages were not confirmed")
+        return bool(refused)
+
+    async def _side_by_side(self, exchange: AbstractExchange, lanes: Sequence[Lane]) -> list[Outcome]:
+        return await asyncio.gather(*(self._send_lane(exchange, lane) for lane in lanes))
+
+    async def _one_by_one(self, exchange: AbstractExchange, lanes: Sequence[Lane]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for lane in sorted(lanes, key=lambda lane: lane[0].attempts):
+            outcomes.append(await self._send_lane(exchange, lane))
+            if outcomes[-1].lost:
+                break
+        return outcomes
+
+    async def _send_lane(self, exchange: AbstractExchange, lane: Lane) -> Outcome:
+        outcome = Outcome()
+        for row in lane:
+            try:
+                await _publish(exchange, row)
+            except Refused as error:
+                log.warning("event_refused", seq=row.seq, type=row.type, attempts=row.attempts + 1, error=str(error))
+                outcome.refused = row
+                break
+            except ConnectionError as error:
+                log.warning("event_not_confirmed", seq=row.seq, type=row.type, error=str(error))
+                outcome.lost = True
+                break
+            outcome.sent.append(row.seq)
+        return outcome
+
+    @retried
+    def _mark(self, sent: Sequence[int], refused: Sequence[Unsent]) -> None:
+        for row in refused:
+            rest = min(FIRST_REST_S * 2**row.attempts, LONGEST_REST_S)
+            self._resting[row.subject] = time.monotonic() + rest
+        with self._sessions.begin() as session:
+            if sent:
+                outbox.mark_sent(session, sent)
+            if refused:
+                outbox.mark_failed(session, [row.seq for row in refused], PARK_AFTER)
+
+
+def _lanes(rows: Sequence[Unsent]) -> list[Lane]:
+    lanes: dict[str, Lane] = defaultdict(list)
+    for row in rows:
+        lanes[row.subject].append(row)
+    return list(lanes.values())
+
+
+async def _publish(exchange: AbstractExchange, row: Unsent) -> None:
+    try:
+        body = orjson.dumps(row.envelope)
+    except TypeError as error:
+        raise Refused(f"it cannot be encoded: {error}") from error
+    await publish(
+        exchange,
+        row.type,
+        body,
+        message_id=str(row.event_id),
+        content_type=CONTENT_TYPE,
+        mandatory=is_heard(row.type),
+    )
+
+
+def _take(lease: Connection, name: str) -> bool:
+    got = lease.execute(text("SELECT GET_LOCK(:name, 0)"), {"name": name}).scalar()
+    lease.commit()
+    return got == 1
+
+
+def _still_held(lease: Connection, name: str) -> None:
+    held = lease.execute(text("SELECT IS_USED_LOCK(:name) = CONNECTION_ID()"), {"name": name}).scalar()
+    lease.commit()
+    if held != 1:
+        raise ConnectionError("the relay's lock is gone")
+
+
+def _let_go(lease: Connection) -> None:
+    """Close for good: the lock goes with the connection, which must not return to the pool holding it."""
+    lease.invalidate()
+    lease.close()

@@ -1,0 +1,54 @@
+"""The threshold's room: what every request passes before its route (request id, trace, trailing slash)."""
+
+import re
+from secrets import token_hex
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, clear_contextvars
+
+from common.ids import new_id
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+"""W3C Trace Context, section 3.2.2."""
+
+
+class Threshold:
+    """Gives each request its id and trace, and serves a path without its closing slash by the same handler."""
+
+    def __init__(self, app: ASGIApp, service: str) -> None:
+        self._app = app
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Bind, hand on, and answer the id."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        request_id = _accepted(REQUEST_ID, headers.get("x-request-id")) or str(new_id())
+        trace = _accepted(TRACEPARENT, headers.get("traceparent")) or f"00-{token_hex(16)}-{token_hex(8)}-01"
+        scope.setdefault("state", {})["request_id"] = request_id
+        _close_path(scope)
+        clear_contextvars()
+        bind_contextvars(service=self._service, request_id=request_id, traceparent=trace)
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        await self._app(scope, receive, answer)
+
+
+def _accepted(pattern: re.Pattern[str], text: str | None) -> str | None:
+    return text if text is not None and pattern.fullmatch(text) else None
+
+
+def _close_path(scope: Scope) -> None:
+    path: str = scope["path"]
+    if path.startswith(("/api/", "/ws/", "/internal/")) and not path.endswith(("/", ".json")):
+        scope["path"] = path + "/"
+        if "raw_path" in scope:
+            scope["raw_path"] += b"/"

@@ -1,0 +1,75 @@
+"""The fixtures that every service's tests share; pytest finds them by the `stoa` entry point.
+
+Servers start when the first test asks for them. A service's `conftest.py` makes its own `database_url` and `broker`
+out of `new_schema` and `new_broker`.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from common.testing import servers as places
+from common.testing.broker import Broker, fresh_vhost
+from common.testing.migrations import migrate
+from common.testing.servers import Servers
+from common.testing.signing import Signer
+from common.testing.sisters import FakeSister, fake_sister
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """A real database, broker and Redis, shared by the whole run."""
+    with places.started() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def new_schema(servers: Servers) -> Callable[[Path], str]:
+    """Makes a schema for the service in this folder, migrated to its newest revision; returns its URL."""
+
+    def make(folder: Path) -> str:
+        url = places.fresh_schema(servers, folder.name)
+        migrate(folder, url)
+        return url
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def empty_schema(servers: Servers) -> Callable[[str], str]:
+    """Makes a schema without tables; returns its URL."""
+    return lambda name: places.fresh_schema(servers, name)
+
+
+@pytest.fixture(scope="session")
+def new_broker(servers: Servers) -> Callable[[], Broker]:
+    """Makes an empty virtual host."""
+    return lambda: fresh_vhost(servers.broker, servers.management)
+
+
+@pytest.fixture(scope="session")
+def redis_url(servers: Servers) -> str:
+    """The Redis of this run."""
+    return servers.redis
+
+
+@pytest.fixture(scope="session")
+def signer() -> Signer:
+    """Signs users' tokens in the place of auth."""
+    return Signer()
+
+
+@pytest.fixture
+def auth_sister(signer: Signer) -> Iterator[FakeSister]:
+    """A fake auth that publishes the signer's key."""
+    with fake_sister() as auth:
+        signer.publish_on(auth)
+        yield auth
+
+
+@pytest.fixture
+def sister() -> Iterator[FakeSister]:
+    """Any other service, played by the test."""
+    with fake_sister() as played:
+        yield played
