@@ -1,0 +1,52 @@
+"""What cart asks of catalog, and only the fields that it reads."""
+
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+
+from common.errors import Unavailable
+from common.http import Sister
+
+PRODUCTS = "/internal/products/"
+
+Word = Annotated[str, Field(max_length=16)]
+
+
+class Product(BaseModel):
+    """A product as catalog has it, with the field names of catalog's events."""
+
+    product_id: int = Field(alias="id", ge=1)
+    sku: Annotated[str, Field(max_length=64)] | None
+    name: str = Field(max_length=255)
+    price: Decimal = Field(ge=0, max_digits=10, decimal_places=2)
+    currency: str = Field(max_length=3)
+    status: Word
+    availability: Word
+    version: int = Field(ge=0)
+
+
+LIST = TypeAdapter(list[Product])
+
+
+class Catalog:
+    """Knows every product. Raises Unavailable when it cannot be asked or its answer makes no sense."""
+
+    def __init__(self, sister: Sister) -> None:
+        self._sister = sister
+
+    def product(self, product_id: int) -> Product | None:
+        """The product, or None when catalog does not know it either."""
+        found = self._ask(ids=product_id)
+        return next((product for product in found if product.product_id == product_id), None)
+
+    def page(self, after: int, limit: int) -> list[Product]:
+        """The next products in the order of their ids; an empty list at the end."""
+        return self._ask(after=after, limit=limit)
+
+    def _ask(self, **which: Any) -> list[Product]:
+        status, body = self._sister.get(PRODUCTS, **which)
+        try:
+            return LIST.validate_python(body["products"])
+        except (ValidationError, KeyError, TypeError) as error:
+            raise Unavailable(f"catalog answered {status} with something else", code="catalog_unavailable") from error

@@ -1,0 +1,47 @@
+"""What an operator can ask of cart: `python -m cart.commands rebuild` copies the whole catalogue again."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from cart.clients import Catalog
+from cart.copying import rebuild_copies
+from cart.settings import CartSettings
+from common import logs
+from common.database import new_engine, new_sessions
+from common.errors import Unavailable
+from common.http import Sister
+
+PAGE_TIMEOUT_S = 10.0
+ATTEMPTS = 3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what was asked; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m cart.commands")
+    parser.add_subparsers(required=True).add_parser("rebuild", help="copy the whole catalogue again")
+    parser.parse_args(arguments)
+    settings = CartSettings()
+    logs.configure("cart", settings.log_level)
+    try:
+        count = rebuild(settings)
+    except Unavailable as error:
+        sys.stderr.write(f"{error.detail}\n")
+        return 1
+    sys.stdout.write(f"{count} products copied\n")
+    return 0
+
+
+def rebuild(settings: CartSettings) -> int:
+    """Copy the catalogue; how many products it has. Safe beside a running service. Raises Unavailable."""
+    engine = new_engine(settings.database_url, pool_size=1)
+    sister = Sister("catalog", settings.catalog_url, timeout_s=PAGE_TIMEOUT_S, attempts=ATTEMPTS)
+    try:
+        return rebuild_copies(new_sessions(engine), Catalog(sister))
+    finally:
+        sister.close()
+        engine.dispose()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""What the tests of cart stand on: the whole application, a fake catalog, products in the copy."""
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from redis import Redis
+
+from cart.copying import keep_copies
+from cart.main import build
+from cart.settings import CartSettings
+from common.database import Sessions, new_engine, new_sessions
+from common.events.catalog import ProductCreated
+from common.revocation import EPOCH
+from common.testing.broker import Broker
+from common.testing.signing import SignedUser, Signer
+from common.testing.sisters import FakeSister, fake_sister
+
+SERVICE = Path(__file__).parents[1]
+PRODUCTS = "/internal/products/"
+
+NewProduct = Callable[..., ProductCreated]
+NewClient = Callable[..., TestClient]
+
+numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def database_url(new_schema: Callable[[Path], str]) -> str:
+    """Cart's schema."""
+    return new_schema(SERVICE)
+
+
+@pytest.fixture(scope="session")
+def broker(new_broker: Callable[[], Broker]) -> Broker:
+    """Cart's virtual host."""
+    return new_broker()
+
+
+@pytest.fixture(scope="session")
+def auth(signer: Signer) -> Iterator[FakeSister]:
+    """Auth, for the whole run."""
+    with fake_sister() as played:
+        signer.publish_on(played)
+        yield played
+
+
+@pytest.fixture(scope="session")
+def catalog() -> Iterator[FakeSister]:
+    """Catalog, which knows nothing until a test tells it."""
+    with fake_sister() as played:
+        played.answer("GET", PRODUCTS, lambda *_: (200, {"products": []}))
+        yield played
+
+
+@pytest.fixture(scope="session")
+def settings(database_url: str, broker: Broker, redis_url: str, auth: FakeSister, catalog: FakeSister) -> CartSettings:
+    """Where everything is."""
+    with Redis.from_url(redis_url) as redis:
+        redis.set(EPOCH, "test")
+    return CartSettings(
+        env="test",
+        database_url=database_url,
+        broker_url=broker.url,
+        redis_url=redis_url,
+        auth_url=auth.url,
+        catalog_url=catalog.url,
+        currency="GBP",
+    )
+
+
+@pytest.fixture(scope="session")
+def client(settings: CartSettings) -> Iterator[TestClient]:
+    """The running service."""
+    with TestClient(build(settings), raise_server_exceptions=False) as running:
+        yield running
+
+
+@pytest.fixture
+def beside(settings: CartSettings) -> Iterator[NewClient]:
+    """Makes a client of a second replica with other settings, for tests that leave its breaker open."""
+    running: list[TestClient] = []
+
+    def start(**changes: Any) -> TestClient:
+        client = TestClient(build(settings.model_copy(update=changes)), raise_server_exceptions=False)
+        running.append(client.__enter__())
+        return client
+
+    yield start
+    for client in running:
+        client.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def sessions(database_url: str) -> Iterator[Sessions]:
+    """A way into the tables."""
+    engine = new_engine(database_url)
+    yield new_sessions(engine)
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def product() -> NewProduct:
+    """Makes up a product that nobody has heard of."""
+
+    def make(**changes: Any) -> ProductCreated:
+        number = changes.pop("product_id", None) or next(numbers)
+        usual: dict[str, Any] = {
+            "product_id": number,
+            "version": 1,
+            "sku": f"SKU-{number}",
+            "name": f"Lantern {number}",
+            "price": Decimal("12.50"),
+            "currency": "GBP",
+            "status": "active",
+            "availability": "in_stock",
+        }
+        return ProductCreated(**usual | changes)
+
+    return make
+
+
+@pytest.fixture
+def copied(product: NewProduct, sessions: Sessions) -> NewProduct:
+    """Makes up a product that is in the copy already; with `product_id` it brings a later version of one."""
+
+    def make(**changes: Any) -> ProductCreated:
+        made = product(**changes)
+        with sessions.begin() as session:
+            keep_copies(session, [made])
+        return made
+
+    return make
+
+
+@pytest.fixture
+def user(signer: Signer) -> SignedUser:
+    """Somebody whose cart is empty."""
+    return signer.user()
+
+
+@pytest.fixture
+def say(client: TestClient, user: SignedUser) -> Callable[..., Any]:
+    """Posts to the cart as the user."""
+
+    def post(word: str, body: Any = None, **headers: str) -> Any:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return client.post(f"/api/cart/{word}/", json=body, headers=user.headers | named)
+
+    return post
+
+
+@pytest.fixture
+def seen(client: TestClient, user: SignedUser) -> Callable[[], Any]:
+    """Reads the user's cart."""
+    return lambda: client.get("/api/cart/", headers=user.headers).json()
