@@ -1,0 +1,140 @@
+"""The bodies that orders takes and gives."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, BeforeValidator, EmailStr, Field, StringConstraints, WithJsonSchema
+
+from common.fields import Body, Sum, UtcTime, View, parse_money
+from common.pagination import ListQuery
+from orders.models import Order, OrderLine, Status
+
+MOST_LINES = 100
+MOST_PIECES = 999
+MOST_TOTAL = Decimal("9999999999999999.99")
+
+Short = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Total = Annotated[
+    Decimal,
+    BeforeValidator(lambda value: parse_money(value, MOST_TOTAL)),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{1,16}(\.\d{1,2})?$", "examples": ["25.00"]}),
+]
+Reason = Literal["customer", "inventory", "fraud", "declined", "staff", "expired", "other"]
+
+
+class WantedLine(Body):
+    product_id: int = Field(ge=1, le=2**63 - 1)
+    quantity: int = Field(ge=1, le=MOST_PIECES)
+
+
+class Contact(Body):
+    name: Short | None = None
+    email: EmailStr | None = None
+    phone: Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()/.-]{3,30}$")] | None = None
+
+
+class Address(Body):
+    name: Short
+    line1: Short
+    line2: Short | None = None
+    city: Short
+    region: Short | None = None
+    postal_code: Annotated[str, StringConstraints(min_length=1, max_length=20)]
+    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = Field(description="ISO 3166-1 alpha-2")
+
+
+class NewOrder(Body):
+    """Without `items` the cart is ordered."""
+
+    items: list[WantedLine] | None = Field(None, min_length=1, max_length=MOST_LINES)
+    expected_total: Total | None = None
+    contact: Contact | None = None
+    shipping_address: Address | None = None
+    note: Annotated[str, StringConstraints(max_length=1000)] = ""
+
+
+class Change(Body):
+    status: Annotated[Status, Field(strict=False)]
+    reason: Reason = "staff"
+    tracking: Annotated[str, StringConstraints(max_length=200)] | None = None
+
+
+class Cancellation(Body):
+    reason: Reason = "customer"
+    note: Annotated[str, StringConstraints(max_length=500)] = ""
+    restock: bool = True
+
+
+class ProductView(View):
+    id: int
+    sku: str | None
+    name: str
+
+
+class LineView(View):
+    id: int
+    product: ProductView
+    quantity: int
+    price: Sum
+    total_price: Sum
+
+    @classmethod
+    def of(cls, line: OrderLine) -> Self:
+        """The public form of a line."""
+        product = ProductView(id=line.product_id, sku=line.sku, name=line.name)
+        total = line.price * line.quantity
+        return cls(id=line.position, product=product, quantity=line.quantity, price=line.price, total_price=total)
+
+
+class OrderView(View):
+    id: UUID
+    number: str
+    user: UUID
+    status: str
+    items: list[LineView]
+    total: Sum
+    currency: str
+    contact: dict[str, Any] | None
+    shipping_address: dict[str, Any] | None
+    note: str
+    tracking: str
+    created_at: UtcTime
+    updated_at: UtcTime
+    version: int
+
+    @classmethod
+    def of(cls, order: Order) -> Self:
+        """The public form of an order."""
+        own = {name: getattr(order, name) for name in cls.model_fields if name not in ("user", "items")}
+        return cls(user=order.user_id, items=[LineView.of(line) for line in order.lines], **own)
+
+
+class MoveView(View):
+    previous: str | None
+    status: str
+    reason: str
+    note: str
+    by: str = Field(description="The role that acted; administrators see the user's id as well")
+    user: UUID | None = None
+    at: UtcTime
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+Moment = Annotated[datetime, AfterValidator(_in_utc)]
+
+
+class OrdersQuery(ListQuery):
+    status: Status | None = None
+    created_from: Moment | None = None
+    created_to: Moment | None = None
+    number: str | None = None
+    user: UUID | None = None
+
+
+class Resolution(View):
+    outcome: Literal["placed", "pending", "cancelled", "unknown"]

@@ -1,0 +1,32 @@
+"""The till: where buyers queue, so that orders placed at the same time leave together."""
+
+import asyncio
+from datetime import timedelta
+from functools import partial
+from uuid import UUID
+
+from common.coalescer import Coalescer
+from common.database import Sessions
+from common.idempotency import Answer
+from orders.clients import Cart, Catalog
+from orders.placing import Placing, Terms, place_orders, prepare
+from orders.schemas import NewOrder
+from orders.settings import OrdersSettings
+
+
+class Till:
+    """Takes one buyer's wish and gives the answer; gathers those that come meanwhile into the next batch."""
+
+    def __init__(self, sessions: Sessions, catalog: Catalog, cart: Cart, settings: OrdersSettings) -> None:
+        terms = Terms(settings.currency, timedelta(seconds=settings.intent_deadline_s))
+        work = partial(place_orders, sessions, catalog, terms)
+        self._batches: Coalescer[Placing, Answer] = Coalescer(work, most=settings.batch)
+        self._prepare = partial(prepare, sessions, cart)
+
+    async def place(self, user_id: UUID, key: str | None, body: NewOrder) -> Answer:
+        """The stored or fresh answer; raises the Problem of a refusal."""
+        if body.items is None:
+            wish = await asyncio.to_thread(self._prepare, user_id, key, body)
+        else:
+            wish = self._prepare(user_id, key, body)
+        return await self._batches.submit(wish)
