@@ -1,0 +1,40 @@
+"""The Celery door of notifier: sends mails, a handful per task over one connection."""
+
+from collections.abc import Sequence
+from functools import cache
+from uuid import UUID
+
+from common.celery import new_celery
+from common.database import Sessions, new_engine, new_sessions
+from notifier import usecases
+from notifier.mail import Post
+from notifier.settings import NotifierSettings
+
+HANDFUL = 20
+"""Mails per task: a connection's cost is shared, and a task stays far below its time limit."""
+
+celery = new_celery("notifier", "notifier.tasks")
+
+
+@celery.task(name="notifier.send_mails")  # type: ignore[untyped-decorator]  # Celery has no types
+def send_mails(ids: list[str]) -> None:
+    """Send these mails."""
+    settings = _settings()
+    with Post(settings.smtp_url, settings.mail_from, settings.public_url) as post:
+        usecases.send_mails(_sessions(), [UUID(mail_id) for mail_id in ids], post)
+
+
+def enqueue(ids: Sequence[UUID]) -> None:
+    """Hand mails to the workers. Raises kombu's OperationalError when the broker is away."""
+    for start in range(0, len(ids), HANDFUL):
+        send_mails.delay([str(mail_id) for mail_id in ids[start : start + HANDFUL]])
+
+
+@cache
+def _settings() -> NotifierSettings:
+    return NotifierSettings()
+
+
+@cache
+def _sessions() -> Sessions:
+    return new_sessions(new_engine(_settings().database_url))

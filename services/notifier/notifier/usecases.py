@@ -1,0 +1,152 @@
+"""What notifier can do: know addresses, queue a mail once, and see each mail to its end."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.mysql import insert
+from sqlalchemy.orm import Session
+
+from common import outbox
+from common.clock import now
+from common.consumer import NotYet
+from common.database import Sessions, retried
+from common.events import Event
+from common.events.auth import UserRegistered
+from common.ids import new_id
+from notifier.mail import Post, Refused
+from notifier.models import Notification, Recipient, State
+from notifier.wording import Wording, word
+
+DISPATCH_CHUNK = 200
+DISPATCHED_FOR = timedelta(minutes=5)
+"""A mail handed to the workers is handed over again if it has not been sent by then."""
+
+
+@dataclass(frozen=True)
+class Address:
+    email: str
+    name: str
+
+
+def queue_mails(session: Session, events: Sequence[Event]) -> None:
+    """Queue the mail about each event, once whatever is heard again. Raises NotYet for an unknown recipient."""
+    _learn(session, [event for event in events if isinstance(event, UserRegistered)])
+    wordings = [wording for event in events if (wording := word(event)) is not None]
+    addresses = _addresses(session, {wording.user_id for wording in wordings})
+    if wordings:
+        rows = [_row(wording, addresses) for wording in wordings]
+        session.execute(insert(Notification).prefix_with("IGNORE").values(rows))
+
+
+def _learn(session: Session, registered: Sequence[UserRegistered]) -> None:
+    if not registered:
+        return
+    rows = [
+        {
+            "user_id": event.user_id,
+            "email": event.email,
+            "name": f"{event.first_name} {event.last_name}".strip() or event.username,
+            "version": event.version,
+        }
+        for event in sorted(registered, key=lambda event: (event.user_id, event.version))
+    ]
+    session.execute(insert(Recipient).prefix_with("IGNORE").values(rows))
+
+
+def _addresses(session: Session, users: set[UUID]) -> dict[UUID, Address]:
+    found = session.scalars(select(Recipient).where(Recipient.user_id.in_(users)))
+    return {recipient.user_id: Address(recipient.email, recipient.name) for recipient in found}
+
+
+def _row(wording: Wording, addresses: dict[UUID, Address]) -> dict[str, Any]:
+    address = addresses.get(wording.user_id)
+    if address is None:
+        raise NotYet(f"user {wording.user_id} has not been heard of yet")
+    moment = now()
+    return {
+        "id": new_id(),
+        "cause": wording.cause,
+        "type": wording.type,
+        "user_id": wording.user_id,
+        "email": address.email,
+        "subject": wording.subject,
+        "data": wording.data | {"name": address.name},
+        "state": State.QUEUED,
+        "attempts": 0,
+        "error": "",
+        "created_at": moment,
+        "due_at": moment,
+        "sent_at": None,
+    }
+
+
+@retried
+def take_due(sessions: Sessions) -> list[UUID]:
+    """Mails that are due, oldest first; they are not due again for a while, so that nobody hands them over twice."""
+    with sessions.begin() as session:
+        due = (
+            select(Notification.id)
+            .where(Notification.state.in_([State.QUEUED, State.SENDING]), Notification.due_at <= now())
+            .order_by(Notification.due_at)
+            .limit(DISPATCH_CHUNK)
+            .with_for_update(skip_locked=True)
+        )
+        ids = list(session.scalars(due))
+        if ids:
+            later = update(Notification).where(Notification.id.in_(ids), Notification.state == State.QUEUED)
+            session.execute(later.values(due_at=now() + DISPATCHED_FOR).execution_options(synchronize_session=False))
+    return ids
+
+
+@retried
+def put_back(sessions: Sessions, ids: Sequence[UUID], seconds: float) -> None:
+    """The workers could not be reached: these mails are due again soon."""
+    with sessions.begin() as session:
+        soon = update(Notification).where(Notification.id.in_(ids), Notification.state == State.QUEUED)
+        session.execute(
+            soon.values(due_at=now() + timedelta(seconds=seconds)).execution_options(synchronize_session=False)
+        )
+
+
+def send_mails(sessions: Sessions, ids: Iterable[UUID], post: Post) -> None:
+    """Send each mail that nobody else has in hand; one that fails does not hold up the others."""
+    for mail_id in ids:
+        mail = _claim(sessions, mail_id)
+        if mail is not None:
+            _close(sessions, mail_id, _deliver(mail, post))
+
+
+def _deliver(mail: Notification, post: Post) -> Callable[[Notification], None]:
+    try:
+        post.deliver(mail)
+    except Refused as refusal:
+        reason = str(refusal)
+        return lambda row: row.fail(reason, for_good=True)
+    except Exception as error:  # whatever keeps a mail back, it is tried again and stays visible
+        reason = repr(error)
+        return lambda row: row.fail(reason, for_good=False)
+    return Notification.succeed
+
+
+@retried
+def _claim(sessions: Sessions, mail_id: UUID) -> Notification | None:
+    with sessions.begin() as session:
+        mail = session.get(Notification, mail_id, with_for_update=True)
+        return mail if mail is not None and mail.claim() else None
+
+
+@retried
+def _close(sessions: Sessions, mail_id: UUID, outcome: Callable[[Notification], None]) -> None:
+    with sessions.begin() as session:
+        outcome(session.get_one(Notification, mail_id, with_for_update=True))
+
+
+@retried
+def tidy(sessions: Sessions) -> None:
+    """Drop a chunk of old inbox rows."""
+    with sessions.begin() as session:
+        outbox.purge(session, outbox.inbox)

@@ -1,0 +1,95 @@
+"""Notifier with a real database, broker and workers; the mail server is a small one that can be told to refuse."""
+
+from collections.abc import Callable, Iterator
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from redis import Redis
+from sqlalchemy import Engine, create_engine, delete
+from sqlalchemy.orm import Session
+
+from common.database import Sessions, new_sessions
+from common.revocation import EPOCH
+from common.testing.broker import Broker
+from common.testing.sisters import FakeSister
+from notifier import tasks
+from notifier.main import build
+from notifier.models import Notification
+from notifier.settings import NotifierSettings
+
+from .postoffice import PostOffice
+
+FOLDER = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def database_url(new_schema: Callable[[Path], str]) -> str:
+    return new_schema(FOLDER)
+
+
+@pytest.fixture(scope="session")
+def broker(new_broker: Callable[[], Broker]) -> Broker:
+    return new_broker()
+
+
+@pytest.fixture(scope="session")
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = create_engine(database_url, isolation_level="READ COMMITTED")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def sessions(engine: Engine) -> Sessions:
+    """Sessions on a schema without mails."""
+    with Session(engine) as session:
+        session.execute(delete(Notification))
+        session.commit()
+    return new_sessions(engine)
+
+
+@pytest.fixture
+def office() -> Iterator[PostOffice]:
+    with PostOffice.opened() as office:
+        yield office
+
+
+@pytest.fixture
+def settings(
+    database_url: str, broker: Broker, redis_url: str, auth_sister: FakeSister, office: PostOffice
+) -> NotifierSettings:
+    with Redis.from_url(redis_url) as redis:
+        redis.set(EPOCH, "tests")
+    return NotifierSettings(
+        env="test",
+        database_url=database_url,
+        broker_url=broker.url,
+        redis_url=redis_url,
+        auth_url=auth_sister.url,
+        smtp_url=office.url,
+    )
+
+
+@pytest.fixture
+def environment(settings: NotifierSettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The settings as a worker finds them."""
+    for name, value in settings.model_dump().items():
+        monkeypatch.setenv(f"STOA_{name.upper()}", str(value))
+    tasks._settings.cache_clear()
+    tasks._sessions.cache_clear()
+    yield
+    tasks._sessions().kw["bind"].dispose()
+
+
+@pytest.fixture
+def client(settings: NotifierSettings, sessions: Sessions, environment: None) -> Iterator[TestClient]:
+    with TestClient(build(settings)) as client:
+        yield client
+
+
+def text_of(mail: EmailMessage, kind: str) -> str:
+    part = mail.get_body((kind,))
+    assert part is not None
+    return str(part.get_content())

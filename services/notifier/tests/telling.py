@@ -1,0 +1,45 @@
+"""Events as auth, orders and catalog would say them."""
+
+from decimal import Decimal
+from uuid import UUID
+
+from common.clock import now
+from common.events.auth import UserRegistered
+from common.events.orders import Line, OrderCancelled, OrderPlaced, OrderStatusChanged
+from common.ids import new_id
+
+LINES = [
+    Line(product_id=1, sku="A", name="Jug <white>", quantity=2, price=Decimal("2.50")),
+    Line(product_id=2, sku=None, name="Çay bardağı", quantity=1, price=Decimal("1.00")),
+]
+
+
+def registered(user: UUID, name: str = "Ada") -> UserRegistered:
+    return UserRegistered(
+        user_id=user, version=1, username=name.lower(), email=f"{name.lower()}@example.com", first_name=name
+    )
+
+
+def placed(user: UUID, order: UUID | None = None) -> OrderPlaced:
+    return OrderPlaced(**_order(user, order or new_id(), 1))
+
+
+def moved(user: UUID, order: UUID, version: int, previous: str, status: str) -> OrderStatusChanged:
+    return OrderStatusChanged(**_order(user, order, version), previous=previous, status=status)
+
+
+def cancelled(user: UUID, order: UUID, *, was_placed: bool = True) -> OrderCancelled:
+    return OrderCancelled(**_order(user, order, 2), previous="pending", reason="customer", was_placed=was_placed)
+
+
+def _order(user: UUID, order: UUID, version: int) -> dict[str, object]:
+    return {
+        "order_id": order,
+        "version": version,
+        "number": f"261122-{str(order)[-6:].upper()}",
+        "user_id": user,
+        "total": Decimal("6.00"),
+        "currency": "EUR",
+        "lines": LINES,
+        "at": now(),
+    }

@@ -1,0 +1,184 @@
+"""From an event to a mail: one per cause, whatever is heard again and whatever fails in between."""
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from celery.contrib.testing.worker import start_worker
+from fastapi.testclient import TestClient
+from sqlalchemy import select, update
+
+from common.clock import now
+from common.database import Sessions
+from common.ids import new_id
+from common.testing.broker import Broker
+from common.testing.waiting import eventually
+from notifier import tasks
+from notifier.mail import Post
+from notifier.models import RETRY_S, Notification, State
+from notifier.usecases import queue_mails, send_mails, take_due
+
+from .conftest import text_of
+from .postoffice import PostOffice
+from .telling import cancelled, moved, placed, registered
+
+
+@pytest.fixture
+def worker(environment: None) -> Iterator[None]:
+    with start_worker(tasks.celery, perform_ping_check=False, pool="solo", loglevel="ERROR", shutdown_timeout=20):
+        yield
+
+
+def all_mails(sessions: Sessions) -> list[Notification]:
+    with sessions.begin() as session:
+        return list(session.scalars(select(Notification).order_by(Notification.id)))
+
+
+def queue(sessions: Sessions, *events: Any) -> list[Notification]:
+    with sessions.begin() as session:
+        queue_mails(session, events)
+    return all_mails(sessions)
+
+
+def send(sessions: Sessions, office: PostOffice) -> None:
+    with Post(office.url, "Stoa <shop@stoa.example>", "http://shop") as post:
+        send_mails(sessions, [mail.id for mail in all_mails(sessions)], post)
+
+
+def test_an_order_heard_three_times_is_confirmed_once(
+    client: TestClient, worker: None, broker: Broker, sessions: Sessions, office: PostOffice
+) -> None:
+    user = new_id()
+    broker.tell(registered(user), times=3)
+    order = placed(user)
+    broker.tell(order, times=3)
+    eventually(lambda: [mail.state for mail in all_mails(sessions)] == [State.SENT] * 2)
+    confirmation = next(mail for mail in office.mails if order.number in mail["Subject"])
+    assert len(office.mails) == 2
+    assert confirmation["To"] == "Ada <ada@example.com>"
+    assert "2 x Jug <white>: 5.00 EUR" in text_of(confirmation, "plain")
+    assert "Jug &lt;white&gt;" in text_of(confirmation, "html")
+    assert "Çay bardağı" in text_of(confirmation, "html")
+    assert broker.size("notifier.events") == 0
+
+
+def test_an_order_of_somebody_unknown_waits_until_the_person_is_heard_of(
+    client: TestClient, broker: Broker, sessions: Sessions
+) -> None:
+    user = new_id()
+    broker.tell(placed(user))
+    eventually(lambda: broker.size("stoa.retry.1s") == 1 or broker.size("stoa.retry.10s") == 1)
+    broker.tell(registered(user))
+    eventually(lambda: {mail.type for mail in all_mails(sessions)} == {"welcome", "order_confirmation"}, 40)
+
+
+def test_each_move_and_the_cancellation_are_told(sessions: Sessions, office: PostOffice) -> None:
+    user, order = new_id(), new_id()
+    steps = [moved(user, order, 2, "pending", "processing"), moved(user, order, 3, "processing", "shipped")]
+    queue(sessions, registered(user), placed(user, order), *steps, cancelled(user, new_id()))
+    queue(sessions, *steps)
+    send(sessions, office)
+    subjects = [str(mail["Subject"]) for mail in office.mails]
+    assert len(subjects) == 5
+    assert sum("is shipped" in subject for subject in subjects) == 1
+    assert sum("is cancelled" in subject for subject in subjects) == 1
+
+
+def test_a_placement_that_was_given_up_is_not_worth_a_mail(sessions: Sessions) -> None:
+    user = new_id()
+    mails = queue(sessions, registered(user), cancelled(user, new_id(), was_placed=False))
+    assert [mail.type for mail in mails] == ["welcome"]
+
+
+def test_a_mail_waits_while_the_mail_server_is_down_and_goes_once(sessions: Sessions, office: PostOffice) -> None:
+    queue(sessions, registered(new_id()))
+    office.open = False
+    send(sessions, office)
+    (mail,) = all_mails(sessions)
+    assert (mail.state, mail.attempts) == (State.QUEUED, 1)
+    assert mail.error
+    assert take_due(sessions) == [], "it is not due before its delay is over"
+    office.open = True
+    send(sessions, office)
+    send(sessions, office)
+    assert [mail.state for mail in all_mails(sessions)] == [State.SENT]
+    assert len(office.mails) == 1
+
+
+def test_a_mail_that_can_never_go_has_failed_in_the_end(sessions: Sessions, office: PostOffice) -> None:
+    queue(sessions, registered(new_id()))
+    office.open = False
+    for _ in range(len(RETRY_S)):
+        send(sessions, office)
+    assert all_mails(sessions)[0].state == State.QUEUED
+    send(sessions, office)
+    assert all_mails(sessions)[0].state == State.FAILED
+
+
+def test_a_refused_address_fails_at_once_and_a_busy_one_is_tried_again(sessions: Sessions, office: PostOffice) -> None:
+    office.recipient_reply = b"451 come back later"
+    queue(sessions, registered(new_id()))
+    send(sessions, office)
+    assert all_mails(sessions)[0].state == State.QUEUED
+    office.recipient_reply = b"550 nobody here"
+    send(sessions, office)
+    (mail,) = all_mails(sessions)
+    assert (mail.state, mail.error) == (State.FAILED, "550 nobody here")
+
+
+def test_one_bad_mail_does_not_hold_up_the_others(sessions: Sessions, office: PostOffice) -> None:
+    mails = queue(sessions, *(registered(new_id(), name) for name in ("Ada", "Bob", "Eve")))
+    with sessions.begin() as session:
+        session.execute(update(Notification).where(Notification.id == mails[0].id).values(type="no_such_template"))
+    send(sessions, office)
+    assert [mail.state for mail in all_mails(sessions)] == [State.QUEUED, State.SENT, State.SENT]
+
+
+def test_a_mail_whose_worker_died_is_sent_again_under_the_same_message_id(
+    sessions: Sessions, office: PostOffice
+) -> None:
+    queue(sessions, registered(new_id()))
+    send(sessions, office)
+    with sessions.begin() as session:  # as if the worker had died between the server's 250 and its commit
+        session.execute(update(Notification).values(state=State.SENDING, due_at=now() + timedelta(minutes=1)))
+    send(sessions, office)
+    assert len(office.mails) == 1, "the lease is respected"
+    with sessions.begin() as session:
+        session.execute(update(Notification).values(due_at=now() - timedelta(seconds=1)))
+    assert len(take_due(sessions)) == 1
+    send(sessions, office)
+    assert len({mail["Message-ID"] for mail in office.mails}) == 1
+    assert len(office.mails) == 2
+
+
+def test_two_workers_never_send_the_same_mail(sessions: Sessions, office: PostOffice) -> None:
+    queue(sessions, *(registered(new_id(), f"User{n}") for n in range(30)))
+    threads = [threading.Thread(target=send, args=(sessions, office)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(office.mails) == 30
+    assert {mail.state for mail in all_mails(sessions)} == {State.SENT}
+
+
+def test_what_could_not_be_handed_to_the_workers_is_handed_over_later(
+    client: TestClient, sessions: Sessions, office: PostOffice, environment: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from notifier.dispatch import Dispatch
+
+    handed: list[Any] = []
+
+    def away(_: Any) -> None:
+        raise ConnectionError("the broker is away")
+
+    user = new_id()
+    queue(sessions, registered(user))
+    assert Dispatch(sessions, away)._hand_over() == 0
+    with sessions.begin() as session:
+        session.execute(update(Notification).values(due_at=now()))
+    assert Dispatch(sessions, handed.extend)._hand_over() == 1
+    assert Dispatch(sessions, handed.extend)._hand_over() == 0, "it is in the workers' hands now"
+    assert len(handed) == 1
