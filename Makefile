@@ -1,0 +1,57 @@
+# The house's doors. Logic lives in deploy/local (the `stoa` command and bootstrap.sh); a target is one line.
+
+BIN := .venv/bin
+SERVICES := auth catalog cart orders notifier realtime
+
+.DEFAULT_GOAL := help
+.PHONY: help bootstrap up down status logs urls test e2e check replay migrate lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9<>-]+:.*## / { printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: bootstrap ## Install what is missing, start everything natively, print URLs and demo accounts
+	@$(BIN)/stoa up
+
+down: ## Stop everything
+	@[ ! -x $(BIN)/stoa ] || $(BIN)/stoa down
+
+status: ## Show each process, whether it is ready, and its memory
+	@$(BIN)/stoa status
+
+logs: ## Print logs: make logs s=orders (f=1 follows)
+	@$(BIN)/stoa logs $(s) $(if $(f),-f)
+
+urls: ## Print URLs, demo accounts and three first calls again
+	@$(BIN)/stoa urls
+
+test: bootstrap ## Run every test on real servers (a="-k cart" narrows)
+	@$(BIN)/pytest $(a)
+
+test-<service>: ## Run one service's tests, for example make test-orders
+test-%: bootstrap
+	@$(BIN)/pytest $(if $(filter $*,$(SERVICES)),services/$*,$(if $(filter $*,common),libs/common,$(error no service is called $*))) $(a)
+
+e2e: bootstrap ## Run the tests that see the platform as a client does, through the gateway
+	@$(BIN)/pytest -m e2e $(a)
+
+check: bootstrap ## Lint, format, types, who imports whom, and the tests that need no server
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/pytest -m unit $(a)
+
+replay: bootstrap ## Play a file of order lines through the gateway: make replay FILE=path.csv
+	@$(BIN)/python bench/replay.py $(FILE) $(a)
+
+migrate: ## Bring every schema of the running stack to its newest revision
+	@$(BIN)/stoa migrate
+
+lock: bootstrap ## Resolve all pins again
+	@$(BIN)/stoa lock
+
+clean: down ## Stop everything and delete its data, logs and caches; .venv stays
+	@rm -rf .run .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+bootstrap:
+	@deploy/local/bootstrap.sh

@@ -1,0 +1,150 @@
+"""The operator's command line: start, stop and look at the local stack."""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from stoa import locking
+from stoa.credentials import read_credentials
+from stoa.preflight import NotNow
+from stoa.servers import ServerFailed
+from stoa.settings import BadSettings, Settings, read_settings
+from stoa.stack import Stack
+from stoa.starting import House
+from stoa.status import read_status, table
+from stoa.supervision import Supervisor
+from stoa.welcome import welcome
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+console = Console()
+errors = Console(stderr=True)
+
+
+@app.command()
+def up() -> None:
+    """Start the whole stack and wait until it is ready; what runs already is left alone."""
+    with _sentences():
+        settings = read_settings()
+        begun = time.monotonic()
+        stack = _house(settings).up()
+        console.print(f"  [dim]all of it in {time.monotonic() - begun:.1f} s[/dim]")
+        welcome(console, settings, stack.credentials.rabbitmq_password)
+
+
+@app.command()
+def down() -> None:
+    """Stop everything; harmless when nothing runs."""
+    with _sentences():
+        count = _house(read_settings()).down()
+        console.print(f"Stopped {count} processes." if count else "Nothing was running.")
+
+
+@app.command()
+def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+    """Show each process; the exit code is 0 only if all are ready."""
+    with _sentences():
+        lines = read_status(read_settings())
+        console.print_json(json.dumps([asdict(line) for line in lines])) if as_json else console.print(table(lines))
+        raise typer.Exit(0 if all(line.ready for line in lines) else 1)
+
+
+@app.command()
+def logs(
+    name: Annotated[str, typer.Argument(help="A process, such as orders or catalog-worker; all if left out.")] = "",
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until Ctrl-C.")] = False,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=1, help="How many of the last lines.")] = 100,
+) -> None:
+    """Print what a process has written."""
+    with _sentences():
+        folder = Supervisor(read_settings().folder).log
+        files = sorted(map(str, folder.glob(f"{name or '*'}.log")))
+        if not files:
+            known = ", ".join(sorted(path.stem for path in folder.glob("*.log")))
+            raise NotNow(f"There is no log of {name or 'anything'}; known are: {known or 'none'}.")
+        sys.stdout.flush()
+        os.execvp("tail", ["tail", "-n", str(lines), *(["-F"] if follow else []), *files])  # noqa: S606, S607
+
+
+@app.command()
+def wait() -> None:
+    """Wait until every process is ready."""
+    with _sentences():
+        settings = read_settings()
+        house = _house(settings)
+        if not house.supervisor.alive():
+            raise NotNow("Nothing is running; `stoa up` starts it.")
+        house.wait(Stack(settings, read_credentials(settings)).everything())
+
+
+@app.command()
+def urls() -> None:
+    """Print the addresses, the demo accounts and three first calls."""
+    with _sentences():
+        settings = read_settings()
+        welcome(console, settings, read_credentials(settings).rabbitmq_password)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring every schema of the running stack to its newest revision."""
+    with _sentences():
+        _house(read_settings()).migrate()
+
+
+@app.command()
+def lock() -> None:
+    """Resolve the pins again: requirements-dev.txt, one file per service, and the mailbox's."""
+    with _sentences(), console.status("resolve …"):
+        for name in locking.lock():
+            console.print(f"  [green]✓[/green] {name}")
+
+
+def _house(settings: Settings) -> House:
+    return House(settings, _step)
+
+
+@contextmanager
+def _step(text: str) -> Iterator[None]:
+    """Show what is being done, and afterwards how long it took."""
+    begun = time.monotonic()
+    with console.status(f"{text} …"):
+        yield
+    console.print(f"  [green]✓[/green] {text} [dim]{time.monotonic() - begun:.1f} s[/dim]")
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """Turn what may go wrong into one sentence, what a log said last, and exit code 1."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
+    try:
+        yield
+    except (NotNow, ServerFailed) as failure:
+        _refuse(failure.sentence, failure.tail)
+    except BadSettings as failure:
+        _refuse(str(failure))
+    except KeyboardInterrupt:
+        _refuse("Interrupted; what this call had started is stopped again.")
+    except OSError as failure:
+        _refuse(f"{failure.strerror or failure}: {failure.filename or 'no file named'}.")
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _refuse(sentence: str, tail: str = "") -> None:
+    if tail:
+        errors.print(tail, style="dim", markup=False, highlight=False, soft_wrap=True)
+    errors.print(sentence, style="bold red", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(1)

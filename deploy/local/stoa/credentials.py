@@ -1,0 +1,43 @@
+"""The stack's secrets: made at random at the first start, kept in the run folder, overruled by the environment."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from stoa.servers import SCHEMAS
+from stoa.servers.server import write
+from stoa.settings import Settings
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What the servers and services share, and nobody else."""
+
+    secret_key: str
+    rabbitmq_password: str
+    mysql_root_password: str
+    mysql_passwords: Mapping[str, str]
+
+
+def read_credentials(settings: Settings) -> Credentials:
+    """Take each secret from the settings if given there, else from the file, else make it and write it down."""
+    kept = _kept(settings.folder / "secrets.json")
+    given = {name: getattr(settings, name) for name in kept if getattr(settings, name)}
+    known = kept | given
+    return Credentials(
+        secret_key=known["secret_key"],
+        rabbitmq_password=known["rabbitmq_password"],
+        mysql_root_password=known["mysql_root_password"],
+        mysql_passwords={schema: known[f"mysql_{schema}_password"] for schema in SCHEMAS},
+    )
+
+
+def _kept(path: Path) -> dict[str, str]:
+    names = ["secret_key", "rabbitmq_password", "mysql_root_password", *(f"mysql_{name}_password" for name in SCHEMAS)]
+    old: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    new = {name: old.get(name) or secrets.token_urlsafe(36) for name in names}
+    if new != old:
+        write(path, json.dumps(new, indent=2) + "\n")
+    return new

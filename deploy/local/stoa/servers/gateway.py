@@ -1,0 +1,81 @@
+"""Traefik as Stoa runs it: the checkout's own two files, with this machine's addresses put in."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stoa.servers.asking import ask
+from stoa.servers.server import ServerFailed, base_environment, write
+
+
+@dataclass
+class Gateway:
+    """One Traefik; `files` holds traefik.yaml and routes.yaml, `variables` is what routes.yaml reads."""
+
+    folder: Path
+    host: str
+    port: int
+    ops_port: int
+    files: Path
+    variables: Mapping[str, str]
+    name: str = "gateway"
+
+    def __post_init__(self) -> None:
+        self.folder = self.folder.absolute()
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "gateway.log"
+
+    @property
+    def configuration(self) -> Path:
+        return self.folder / "traefik.yaml"
+
+    @property
+    def ports(self) -> list[int]:
+        return [self.port, self.ops_port]
+
+    @property
+    def command(self) -> list[str]:
+        binary = Path(sys.executable).parent / "traefik"
+        if not binary.exists():
+            raise ServerFailed("Traefik is not installed in this environment; deploy/local/bootstrap.sh brings it.")
+        return [str(binary), f"--configFile={self.configuration}"]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return base_environment(self.folder) | {"STOA_OPS_URL": self.ops_url, "NO_COLOR": "1"} | dict(self.variables)
+
+    @property
+    def ops_url(self) -> str:
+        return f"http://127.0.0.1:{self.ops_port}"
+
+    def prepare(self) -> None:
+        write(self.configuration, yaml.safe_dump(self._static(), sort_keys=False))
+
+    def ready(self) -> bool:
+        """Routes are loaded: at a cold start a broken file means that there are none at all."""
+        return any(entry["provider"] == "file" for entry in self._list("routers"))
+
+    def faults(self) -> list[str]:
+        """What Traefik itself says is wrong with the routes, one sentence each."""
+        entries = [entry for kind in ("routers", "services", "middlewares") for entry in self._list(kind)]
+        return [f"{entry['name']}: {error}" for entry in entries for error in entry.get("error", [])]
+
+    def clean_up(self) -> None:
+        """Traefik leaves nothing behind."""
+
+    def _list(self, kind: str) -> list[dict[str, Any]]:
+        answer = ask(f"{self.ops_url}/api/http/{kind}?per_page=1000")
+        return answer.json() if answer is not None and answer.is_success else []
+
+    def _static(self) -> dict[str, Any]:
+        static: dict[str, Any] = yaml.safe_load((self.files / "traefik.yaml").read_text())
+        static["entryPoints"]["web"]["address"] = f"{self.host}:{self.port}"
+        static["entryPoints"]["ops"]["address"] = f"127.0.0.1:{self.ops_port}"
+        static["providers"]["file"]["filename"] = str((self.files / "routes.yaml").absolute())
+        return static

@@ -1,0 +1,274 @@
+"""What the local stack consists of: each process with its command, its environment and its sign of being ready."""
+
+import hashlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stoa.credentials import Credentials
+from stoa.marks import MARK
+from stoa.servers import MariaDb, RabbitMq, Redis, Server
+from stoa.servers.asking import says_yes
+from stoa.servers.gateway import Gateway
+from stoa.servers.mailbox import Mailbox
+from stoa.servers.server import base_environment
+from stoa.settings import ROOT, Settings, others_for_services
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service as the stack sees it; `worker` are the options of its Celery worker, if it has one."""
+
+    name: str
+    grace_s: int = 20
+    web: Sequence[str] = ()
+    worker: Sequence[str] = ()
+
+
+SERVICES = (
+    Service("auth"),
+    Service("catalog", worker=("--pool", "prefork", "--concurrency", "1")),
+    Service("cart"),
+    Service("orders"),
+    Service("notifier", worker=("--pool", "threads", "--concurrency", "4")),
+    Service(
+        "realtime",
+        grace_s=10,
+        web=(
+            *("--ws", "websockets-sansio", "--ws-ping-interval", "20", "--ws-ping-timeout", "20"),
+            *("--ws-max-size", "65536", "--ws-max-queue", "16", "--ws-per-message-deflate", "false"),
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Web:
+    """A web process; it is ready when it says so itself."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    log: Path
+    directory: Path
+    port: int
+
+    @property
+    def ports(self) -> list[int]:
+        return [self.port]
+
+    def prepare(self) -> None:
+        """Its schema is migrated beforehand."""
+
+    def ready(self) -> bool:
+        return says_yes(f"http://127.0.0.1:{self.port}/readyz")
+
+    def clean_up(self) -> None:
+        """It leaves nothing behind."""
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A Celery worker; it is ready when the broker knows a consumer of its queue."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    log: Path
+    directory: Path
+    queue: str
+    broker: RabbitMq
+
+    @property
+    def ports(self) -> list[int]:
+        return []
+
+    def prepare(self) -> None:
+        """It needs nothing."""
+
+    def ready(self) -> bool:
+        return self.queue in self.broker.consumed_queues()
+
+    def clean_up(self) -> None:
+        """It leaves nothing behind."""
+
+
+@dataclass(frozen=True)
+class Migration:
+    """Brings one service's schema to the newest revision."""
+
+    service: str
+    command: list[str]
+    environment: dict[str, str]
+    directory: Path
+    log: Path
+
+
+@dataclass
+class Stack:
+    """Every process of the local stack, made from the settings and the secrets."""
+
+    settings: Settings
+    credentials: Credentials
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+    def __post_init__(self) -> None:
+        at, port = self.settings.folder, self.settings.port_of
+        known = self.credentials
+        self.mysql = MariaDb(
+            at / "mysql",
+            port("mysql"),
+            known.mysql_root_password,
+            known.mysql_passwords,
+            self.settings.mysql_buffer_pool_mb,
+            self.settings.mysql_max_connections,
+        )
+        self.redis = Redis(at / "redis", port("redis"), self.settings.redis_memory_mb)
+        self.rabbitmq = RabbitMq(at / "rabbitmq", port("rabbitmq"), known.rabbitmq_password)
+        self.mailbox = Mailbox(at / "mailbox", port("mailbox smtp"), port("mailbox"), ROOT / ".venv-mailbox")
+        self.gateway = Gateway(
+            at / "gateway",
+            self.settings.host,
+            self.settings.port,
+            port("gateway operations"),
+            ROOT / "gateway",
+            self._gateway_variables(),
+        )
+        self.web = [self._web(service) for service in SERVICES]
+        self.workers = [self._worker(service) for service in SERVICES if service.worker]
+        self.portal = self._portal()
+        self.migrations = [self._migration(service) for service in SERVICES]
+
+    def servers(self) -> list[Server]:
+        """What is started first, all at once."""
+        return [self.mysql, self.redis, self.rabbitmq]
+
+    def applications(self) -> list[Server]:
+        """What is started when the servers are ready and the schemas migrated."""
+        return [*self.web, *self.workers, self.mailbox, self.portal]
+
+    def everything(self) -> list[Server]:
+        """All long-running processes, in the order of their start."""
+        return [*self.servers(), *self.applications(), self.gateway]
+
+    def service_environment(self, name: str) -> dict[str, str]:
+        """What one service reads: the addresses of all, its own schema, its own secrets."""
+        settings = self.settings
+        shared = {
+            "STOA_ENV": settings.env,
+            "STOA_DATABASE_URL": self.mysql.url(name),
+            "STOA_BROKER_URL": self.rabbitmq.url(),
+            "STOA_REDIS_URL": self.redis.url(),
+            "STOA_PUBLIC_URL": settings.outside_url,
+            "STOA_CURRENCY": settings.currency,
+            "STOA_LOG_LEVEL": settings.log_level,
+            "STOA_MAX_BODY_BYTES": str(settings.max_body_bytes),
+            "PYTHONUNBUFFERED": "1",
+            "MALLOC_ARENA_MAX": "2",  # glibc gives each thread an arena of its own, which holds on to memory
+        }
+        others = others_for_services(dict(self.environment))
+        home = base_environment(settings.folder / "home")
+        return home | others | shared | self._sisters() | self._own(name)
+
+    def _sisters(self) -> dict[str, str]:
+        return {f"STOA_{one.name.upper()}_URL": self.settings.address_of(one.name) for one in SERVICES}
+
+    def _own(self, name: str) -> dict[str, str]:
+        settings = self.settings
+        own = {
+            "auth": {
+                "STOA_SECRET_KEY": self.credentials.secret_key,
+                "STOA_MAX_BODY_BYTES": str(settings.max_auth_body_bytes),
+            },
+            "catalog": {
+                "STOA_UPLOAD_DIR": str(settings.folder / "uploads"),
+                "STOA_MAX_UPLOAD_BYTES": str(settings.max_upload_bytes),
+            },
+            "notifier": {
+                "STOA_SMTP_URL": f"smtp://127.0.0.1:{settings.port_of('mailbox smtp')}",
+                "STOA_MAIL_FROM": settings.mail_from,
+            },
+        }
+        return own.get(name, {})
+
+    def _web(self, service: Service) -> Web:
+        return Web(
+            service.name,
+            uvicorn_command(
+                f"{service.name}.main:build", self.settings.port_of(service.name), service.grace_s, service.web
+            ),
+            self.service_environment(service.name) | {"STOA_CODE": _code(service.name)},
+            self.log(service.name),
+            ROOT / "services" / service.name,
+            self.settings.port_of(service.name),
+        )
+
+    def _worker(self, service: Service) -> Worker:
+        name = f"{service.name}-worker"
+        celery = [sys.executable, "-m", "celery", "-A", f"{service.name}.tasks:celery", "worker", *service.worker]
+        calm = ["--without-gossip", "--without-mingle", "--loglevel", self.settings.log_level]
+        return Worker(
+            name,
+            [*celery, *calm, "-n", f"{service.name}@%h"],
+            self.service_environment(service.name) | {"STOA_CODE": _code(service.name)},
+            self.log(name),
+            ROOT / "services" / service.name,
+            f"{service.name}.jobs",
+            self.rabbitmq,
+        )
+
+    def _migration(self, service: Service) -> Migration:
+        return Migration(
+            service.name,
+            [sys.executable, "-m", "alembic", "upgrade", "head"],
+            self.service_environment(service.name) | {MARK: str(self.settings.folder)},
+            ROOT / "services" / service.name,
+            self.log(f"{service.name}-migration"),
+        )
+
+    def _portal(self) -> Web:
+        folder = ROOT / "gateway" / "portal"
+        home = base_environment(self.settings.folder / "home")
+        return Web(
+            "portal",
+            uvicorn_command("portal.main:build", self.settings.port_of("portal"), 5, ("--ws", "none")),
+            home | self._sisters() | {"PYTHONUNBUFFERED": "1", "STOA_CODE": _digest(folder, ROOT / "libs" / "common")},
+            self.log("portal"),
+            folder,
+            self.settings.port_of("portal"),
+        )
+
+    def _gateway_variables(self) -> dict[str, str]:
+        names = [service.name for service in SERVICES] + ["portal"]
+        servers = {f"STOA_{name.upper()}_SERVERS": self.settings.address_of(name) for name in names}
+        figures = ("env", "rate_limits", "max_body_bytes", "max_auth_body_bytes")
+        limits = (name for name in type(self.settings).model_fields if name.startswith("limit_"))
+        return servers | {f"STOA_{name.upper()}": str(getattr(self.settings, name)) for name in (*figures, *limits)}
+
+    def log(self, name: str) -> Path:
+        """Where a process of this name writes what it says."""
+        return self.settings.folder / "log" / f"{name}.log"
+
+
+def uvicorn_command(factory: str, port: int, grace_s: int, more: Sequence[str]) -> list[str]:
+    """The command of a web process behind the gateway."""
+    return [
+        *(sys.executable, "-m", "uvicorn", "--factory", factory, "--host", "127.0.0.1", "--port", str(port)),
+        *("--no-access-log", "--no-server-header", "--timeout-keep-alive", "120"),
+        *("--timeout-graceful-shutdown", str(grace_s), "--proxy-headers", "--forwarded-allow-ips", "127.0.0.1"),
+        *more,
+    ]
+
+
+def _code(service: str) -> str:
+    return _digest(ROOT / "services" / service / service, ROOT / "libs" / "common" / "common")
+
+
+def _digest(*folders: Path) -> str:
+    """A short name for the present state of some source files, so that a changed program is restarted."""
+    digest = hashlib.sha256()
+    for path in sorted(path for folder in folders for path in folder.rglob("*.py")):
+        digest.update(f"{path}:{path.stat().st_mtime_ns}:{path.stat().st_size};".encode())
+    return digest.hexdigest()[:12]

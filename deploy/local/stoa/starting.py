@@ -1,0 +1,178 @@
+"""Brings the whole stack up and takes it down; what could not be finished is undone."""
+
+import fcntl
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+
+from stoa.credentials import read_credentials
+from stoa.marks import end, marked
+from stoa.migrating import migrate
+from stoa.preflight import NotNow, check_installed, check_place
+from stoa.seeding import make_admin, seed
+from stoa.servers import Server
+from stoa.servers.asking import says_yes
+from stoa.servers.server import tail
+from stoa.settings import Settings
+from stoa.stack import Stack
+from stoa.supervision import Supervisor
+
+DEAD = {"STOPPED", "EXITED", "FATAL", "UNKNOWN"}
+FAILING = {"BACKOFF", "FATAL", "EXITED"}
+PATIENCE = 3
+"""How often a program may end during a start before we call it broken."""
+
+Step = Callable[[str], AbstractContextManager[None]]
+
+
+class House:
+    """The stack on this machine; `step` is told what is being done, as a context manager."""
+
+    def __init__(self, settings: Settings, step: Step) -> None:
+        self.settings = settings
+        self.supervisor = Supervisor(settings.folder, settings.log_megabytes)
+        self._step = step
+
+    def up(self) -> Stack:
+        """Start what does not run, wait until all of it is ready; on any failure undo what this call did."""
+        check_place(self.settings)
+        with self._alone():
+            stack = Stack(self.settings, read_credentials(self.settings))
+            check_installed(stack.everything())
+            running = self._running()
+            try:
+                self._raise(stack)
+            except BaseException:
+                self._undo(running)
+                raise
+        return stack
+
+    def down(self) -> int:
+        """Stop everything, wherever it hides; say how many processes there were."""
+        if not self.settings.folder.exists():
+            return 0
+        with self._alone():
+            return self._lower()
+
+    def migrate(self) -> None:
+        """Migrate the schemas of a running database."""
+        stack = Stack(self.settings, read_credentials(self.settings))
+        if not stack.mysql.ready():
+            raise NotNow("The database is not running; `stoa up` starts it.")
+        self._migrate(stack)
+
+    def wait(self, processes: Sequence[Server]) -> None:
+        """Wait until all are ready; a program that keeps ending, or the limit, ends the wait with a sentence."""
+        deadline = time.monotonic() + self.settings.start_limit_s
+        ends: dict[str, set[int]] = {}
+        waiting = list(processes)
+        while waiting := [process for process in waiting if not process.ready()]:
+            self._refuse_the_broken(waiting, ends)
+            if time.monotonic() > deadline:
+                late = waiting[0].name
+                sentence = f"{late} was not ready within {self.settings.start_limit_s} s (STOA_START_LIMIT_S)."
+                raise NotNow(sentence, tail(self.supervisor.log_of(late)))
+            time.sleep(0.1)
+
+    def _raise(self, stack: Stack) -> None:
+        with self._step("prepare the servers"):
+            self._prepare(stack)
+        for server in stack.servers():
+            self.supervisor.start(server.name)
+        with self._step("start MariaDB"):
+            self.wait([stack.mysql])
+        self._migrate(stack)
+        with self._step("start Redis and RabbitMQ"):
+            self.wait(stack.servers())
+        for process in (*stack.applications(), stack.gateway):
+            self.supervisor.start(process.name)
+        with self._step("start services, workers, mailbox and portal"):
+            self.wait(stack.applications())
+        with self._step("open the gateway"):
+            self.wait([stack.gateway])
+            self._check_gateway(stack)
+        with self._step("create the administrator" + (", seed the demo" if self.settings.with_demo else "")):
+            make_admin(self.settings, stack.service_environment("auth"))
+            if self.settings.with_demo:
+                seed(self.settings)
+
+    def _migrate(self, stack: Stack) -> None:
+        with self._step("migrate six schemas"):
+            migrate(stack.migrations)
+
+    def _prepare(self, stack: Stack) -> None:
+        if not self.supervisor.alive():
+            end(lambda: marked(self.settings.folder))  # orphans of a supervisor that was killed
+        for folder in ("home", "uploads", "log"):
+            (self.settings.folder / folder).mkdir(parents=True, exist_ok=True)
+        for process in stack.everything():
+            process.prepare()
+        self.supervisor.configure(stack.everything())
+        if not self.supervisor.alive():
+            self.supervisor.launch()
+
+    def _check_gateway(self, stack: Stack) -> None:
+        if faults := stack.gateway.faults():
+            raise NotNow(f"Traefik does not accept its routes: {faults[0]}.")
+        deadline = time.monotonic() + self.settings.start_limit_s
+        while not says_yes(f"{self.settings.url}/api/health/"):
+            if time.monotonic() > deadline:
+                raise NotNow(f"{self.settings.url}/api/health/ does not answer 200.")
+            time.sleep(0.1)
+
+    def _refuse_the_broken(self, waiting: Sequence[Server], ends: dict[str, set[int]]) -> None:
+        states = self.supervisor.states()
+        for name in (process.name for process in waiting):
+            state = states[name]
+            seen = ends.setdefault(name, {state.ended})
+            if state.word in FAILING:
+                seen.add(state.ended)
+            if len(seen) > PATIENCE or state.word == "FATAL":
+                raise NotNow(f"{name} does not start.", tail(self.supervisor.log_of(name)))
+
+    def _running(self) -> set[str] | None:
+        """What runs already; None if there is no supervisor."""
+        if not self.supervisor.alive():
+            return None
+        return {name for name, state in self.supervisor.states().items() if state.word not in DEAD}
+
+    def _undo(self, running: set[str] | None) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it behind
+        with self._step("stop what this call started"):
+            if running is None:
+                self._lower()
+            else:
+                self._stop([name for name in self.supervisor.states() if name not in running])
+
+    def _lower(self) -> int:
+        count = len(marked(self.settings.folder))
+        if self.supervisor.alive():
+            servers = {"mysql", "redis", "rabbitmq"}
+            names = set(self.supervisor.states())
+            for wave in ({"gateway"} & names, names - servers, servers & names):
+                self._stop(sorted(wave))
+            self.supervisor.shut_down()
+        end(lambda: marked(self.settings.folder))
+        return count
+
+    def _stop(self, names: Sequence[str]) -> None:
+        for name in names:
+            self.supervisor.stop(name)
+        deadline = time.monotonic() + 40
+        while time.monotonic() < deadline:
+            states = self.supervisor.states()
+            if all(states[name].word in DEAD for name in names):
+                return
+            time.sleep(0.1)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the run folder's lock, so that two starts do not meet; it falls with the process."""
+        self.settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self.settings.folder / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise NotNow("Another `stoa up` or `stoa down` is at work in this folder; wait for it.") from None
+            yield

@@ -1,0 +1,53 @@
+"""What is printed when the stack is up: where things are, who may sign in, and three first calls."""
+
+from rich.console import Console
+
+from stoa.seeding import first_product
+from stoa.settings import Settings
+
+READ_TOKEN = "python3 -c 'import json,sys; print(json.load(sys.stdin)[\"access_token\"])'"  # noqa: S105 - a shell command
+
+
+def addresses(settings: Settings) -> dict[str, str]:
+    """Each page a person may open."""
+    return {
+        "Shop API (gateway)": f"{settings.url}/api/health/",
+        "Mailbox": settings.address_of("mailbox"),
+        "RabbitMQ": settings.address_of("rabbitmq management"),
+        "Traefik": f"{settings.address_of('gateway operations')}/dashboard/",
+    }
+
+
+def accounts(settings: Settings, rabbitmq_password: str) -> dict[str, str]:
+    """Who may sign in with what; passwords that were not ours to choose are not shown."""
+    shown = {}
+    if settings.with_demo:
+        shown["Demo customer"] = f"{settings.customer_username} / {settings.customer_password}"
+    if settings.env != "production":
+        shown["Administrator"] = f"{settings.admin_username} / {settings.admin_password}"
+        shown["RabbitMQ account"] = f"stoa / {rabbitmq_password}"
+    return shown
+
+
+def first_calls(settings: Settings) -> list[str]:
+    """Sign in, look around, place an order."""
+    json_type = "-H 'Content-Type: application/json'"
+    login = f'{{"username": "{settings.customer_username}", "password": "{settings.customer_password}"}}'
+    order = f'{{"items": [{{"product_id": {first_product(settings) or 1}, "quantity": 1}}]}}'
+    return [
+        f"TOKEN=$(curl -s {settings.url}/api/auth/login/ {json_type} -d '{login}' | {READ_TOKEN})",
+        f"curl -s '{settings.url}/api/products/?page_size=3'",
+        f"curl -s {settings.url}/api/orders/ -H \"Authorization: Bearer $TOKEN\" {json_type} -d '{order}'",
+    ]
+
+
+def welcome(console: Console, settings: Settings, rabbitmq_password: str) -> None:
+    """Print all of it."""
+    console.print("\nStoa is up.\n", style="bold green")
+    for name, text in (*addresses(settings).items(), *accounts(settings, rabbitmq_password).items()):
+        console.print(f"  [bold]{name:<20}[/bold]", text, highlight=False, soft_wrap=True)
+    if settings.with_demo:
+        console.print("\nThree first calls:\n", style="bold")
+        for call in first_calls(settings):
+            console.print(call, markup=False, highlight=False, soft_wrap=True)
+    console.print()

@@ -1,0 +1,48 @@
+"""The Docker description: the same stack as the native one."""
+
+import re
+
+import pytest
+import yaml
+
+from stoa.servers import SCHEMAS
+from stoa.settings import ROOT
+from stoa.stack import SERVICES
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture(scope="module")
+def services():
+    return yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())["services"]
+
+
+def test_it_has_the_same_processes_as_the_native_stack(services):
+    ours = {one.name for one in SERVICES} | {f"{one.name}-migration" for one in SERVICES}
+    ours |= {f"{one.name}-worker" for one in SERVICES if one.worker}
+    assert services.keys() == ours | {"mysql", "rabbitmq", "redis", "mailbox", "gateway", "portal"}
+
+
+def test_only_the_gateway_is_published_and_the_mailbox_on_this_machine_alone(services):
+    published = {name: one["ports"] for name, one in services.items() if "ports" in one}
+    assert published.keys() == {"gateway", "mailbox"}
+    assert all(port.startswith("127.0.0.1:") for port in published["mailbox"])
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_service_is_given_its_own_schema_only(services, name):
+    text = str(services[name]["environment"])
+    assert re.findall(r"STOA_MYSQL_([A-Z]+)_PASSWORD", text) == [name.upper()]
+    assert f"mysql:3306/{name}?" in text
+
+
+def test_every_image_is_pinned_to_a_release(services):
+    images = [one["image"] for one in services.values() if "build" not in one]
+    assert all(re.search(r":v?\d", image) for image in images)
+
+
+def test_each_schema_has_a_user_with_rights_on_it_alone():
+    sql = (ROOT / "deploy" / "mysql" / "init.sql").read_text()
+    for schema in SCHEMAS:
+        assert f"CREATE DATABASE {schema} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci;" in sql
+        assert re.findall(rf"GRANT .* TO '{schema}'@", sql) == [f"GRANT ALL PRIVILEGES ON {schema}.* TO '{schema}'@"]

@@ -1,0 +1,78 @@
+"""The list of processes: what each is told, and what it is not."""
+
+import pytest
+from supervisor.options import ServerOptions
+
+from stoa.credentials import read_credentials
+from stoa.settings import Settings
+from stoa.stack import SERVICES, Stack
+from stoa.supervision import Supervisor
+
+pytestmark = pytest.mark.unit
+
+NAMES = [service.name for service in SERVICES]
+
+
+@pytest.fixture
+def stack(tmp_path):
+    settings = Settings(run=tmp_path, _env_file=None)
+    environment = {"STOA_THREADS": "9", "STOA_DATABASE_URL": "of the shell", "HTTP_PROXY": "http://proxy"}
+    return Stack(settings, read_credentials(settings), environment)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_service_knows_its_own_schema_and_no_other_password(stack, name):
+    text = str(stack.service_environment(name))
+    for schema, password in stack.credentials.mysql_passwords.items():
+        assert (password in text) == (schema == name)
+    assert stack.credentials.mysql_root_password not in text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_auth_holds_the_key_that_guards_the_signing_keys(stack, name):
+    assert (stack.credentials.secret_key in str(stack.service_environment(name))) == (name == "auth")
+
+
+def test_the_shell_hands_on_settings_of_services_but_nothing_else(stack):
+    environment = stack.service_environment("orders")
+    assert environment["STOA_THREADS"] == "9"
+    assert environment["STOA_DATABASE_URL"].startswith("mysql+pymysql://orders:")
+    assert "HTTP_PROXY" not in environment
+
+
+def test_the_portal_and_the_gateway_hold_no_secret(stack):
+    secrets = {stack.credentials.secret_key, stack.credentials.rabbitmq_password, *stack.mysql.passwords.values()}
+    for process in (stack.portal, stack.gateway):
+        assert not secrets & set(process.environment.values())
+
+
+def test_each_process_has_a_name_of_its_own(stack):
+    names = [process.name for process in stack.everything()]
+    assert len(names) == len(set(names)) == 3 + 6 + 2 + 3
+
+
+def test_changed_code_changes_only_the_programs_that_run_it(stack, tmp_path, monkeypatch):
+    monkeypatch.setattr("stoa.stack._code", lambda service: "new" if service == "orders" else "old")
+    changed = Stack(stack.settings, stack.credentials, stack.environment)
+    monkeypatch.setattr("stoa.stack._code", lambda _: "old")
+    before = Stack(stack.settings, stack.credentials, stack.environment)
+    pairs = zip(before.everything(), changed.everything(), strict=True)
+    assert [old.name for old, new in pairs if old.environment != new.environment] == ["orders"]
+
+
+def test_a_password_with_odd_characters_reaches_the_program_whole(stack, tmp_path):
+    stack.web[0].environment["STOA_ODD"] = "50% 'off', $HOME=a;b#c"
+    supervisor = Supervisor(tmp_path)
+    supervisor.configure([stack.web[0]])
+    options = ServerOptions()
+    options.realize(["-c", str(supervisor.configuration)])
+    program = options.process_group_configs[0].process_configs[0]
+    assert program.environment["STOA_ODD"] == stack.web[0].environment["STOA_ODD"]
+    assert program.environment["STOA_DATABASE_URL"] == stack.web[0].environment["STOA_DATABASE_URL"]
+
+
+@pytest.mark.parametrize("value", ["two\nlines", "a ;comment", "both ' and \""])
+def test_what_the_supervisor_cannot_pass_on_is_refused(stack, tmp_path, value):
+    stack.web[0].environment["STOA_ODD"] = value
+    with pytest.raises(ValueError, match="STOA_ODD"):
+        Supervisor(tmp_path).configure([stack.web[0]])

@@ -1,0 +1,1 @@
+"""The gateway's own answers: health of the whole and problem pages."""
