@@ -1,0 +1,1 @@
+"""Stoa's catalog service."""

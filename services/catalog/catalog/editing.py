@@ -1,0 +1,105 @@
+"""Editing products: what administrators do to the catalogue, one product at a time."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from catalog.models import ARCHIVED, Product, stock_movements
+from catalog.races import one_product_per_sku
+from catalog.schemas import AdminProductView, ProductChange, ProductDraft, ProductReplacement
+from catalog.shelves import move
+from catalog.telling import kind_of_change, product_event
+from common import outbox
+from common.clock import now
+from common.database import Sessions, retried
+from common.errors import NotFound, PreconditionFailed
+from common.events.catalog import ProductCreated
+from common.idempotency import Answer, claim_one, finish, new_claim
+from common.tokens import User
+
+CREATE = "POST /api/products/"
+SET = "set"
+"""Reason in the ledger: an administrator has written how much there is."""
+
+
+@retried
+def create_product(sessions: Sessions, draft: ProductDraft, admin: User, key: str | None, currency: str) -> Answer:
+    """A new product; a repeated key gets the first answer. Raises Conflict for a taken SKU, KeyReused."""
+    claim = new_claim(key, str(admin.id), CREATE, draft.model_dump(mode="json"))
+    with one_product_per_sku(), sessions.begin() as session:
+        claimed = claim_one(session, claim)
+        if isinstance(claimed, Answer):
+            return claimed
+        product = Product.new({name: getattr(draft, name) for name in ProductDraft.model_fields})
+        session.add(product)
+        session.flush()
+        _enter(session, product, product.on_hand, admin)
+        outbox.say(session, product_event(ProductCreated, product, currency))
+        answer = _created(AdminProductView.of(product, currency))
+        finish(session, claimed, answer)
+        return answer
+
+
+def _created(view: AdminProductView) -> Answer:
+    return Answer(201, view.model_dump(mode="json"), {"Location": f"/api/products/{view.id}/", "ETag": view.etag})
+
+
+@retried
+def change_product(
+    sessions: Sessions,
+    product_id: int,
+    changes: ProductChange | ProductReplacement,
+    admin: User,
+    currency: str,
+    if_match: str | None,
+) -> AdminProductView:
+    """Take over the fields that were sent. Raises NotFound, PreconditionFailed, Conflict for a taken SKU."""
+    with one_product_per_sku(), sessions.begin() as session:
+        product = _locked(session, product_id)
+        _check_match(AdminProductView.of(product, currency).etag, if_match)
+        sent = {name: getattr(changes, name) for name in changes.model_fields_set}
+        _edit(session, product, sent, admin, currency)
+        return AdminProductView.of(product, currency)
+
+
+@retried
+def archive_product(sessions: Sessions, product_id: int, admin: User, currency: str, if_match: str | None) -> None:
+    """Take a product off sale; orders keep their lines. A repeat changes nothing. Raises NotFound."""
+    with sessions.begin() as session:
+        product = _locked(session, product_id)
+        _check_match(AdminProductView.of(product, currency).etag, if_match)
+        _edit(session, product, {"status": ARCHIVED}, admin, currency)
+
+
+def _locked(session: Session, product_id: int) -> Product:
+    product = session.scalar(select(Product).where(Product.id == product_id).with_for_update())
+    if product is None:
+        raise NotFound("there is no such product", code="product_not_found")
+    return product
+
+
+def _check_match(etag: str, if_match: str | None) -> None:
+    """Whether the client has seen this version; weak tags never match (RFC 9110, section 13.1.1)."""
+    tags = [tag.strip() for tag in (if_match or "*").split(",")]
+    if etag not in tags and "*" not in tags:
+        raise PreconditionFailed("the product has changed since; read it again")
+
+
+def _edit(session: Session, product: Product, values: Mapping[str, Any], admin: User, currency: str) -> None:
+    """Change the row, keep the ledger, and tell the others if it concerns them."""
+    facts, status = product.facts, product.status
+    delta = product.edit(values)
+    if not session.is_modified(product):
+        return
+    product.updated_at = now()
+    _enter(session, product, delta, admin)
+    if product.facts != facts:
+        product.version += 1
+        outbox.say(session, product_event(kind_of_change(status, product.status), product, currency))
+
+
+def _enter(session: Session, product: Product, delta: int, admin: User) -> None:
+    if delta:
+        session.execute(insert(stock_movements), [move(product.id, delta, SET, actor=admin.id)])

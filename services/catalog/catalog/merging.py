@@ -1,0 +1,184 @@
+"""Merging: the rows of one chunk into the catalogue, with one statement for each kind of thing to write.
+
+Rows are folded in the order of the file, so of two rows with the same SKU the later one counts. A row that changes
+nothing costs no write, no ledger row and no event.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import ColumnElement, insert, select
+from sqlalchemy.dialects.mysql import insert as upsert
+from sqlalchemy.orm import Session
+
+from catalog.files import Line
+from catalog.models import ACTIVE, Import, Product, availability_of, products
+from catalog.rows import Fault, Row
+from catalog.shelves import enter, move
+from catalog.telling import kind_of_change, product_event
+from common import outbox
+from common.clock import now
+from common.events import Event
+from common.events.catalog import ProductCreated
+
+IMPORTED = "import"
+"""Reason in the ledger."""
+TOLD = ("id", "sku", "name", "description", "price", "status", "on_hand", "reserved", "version")
+WRITTEN = ("name", "description", "price", "status", "on_hand", "version", "updated_at")
+
+_rewrite = upsert(products)
+_rewrite = _rewrite.on_duplicate_key_update({name: _rewrite.inserted[name] for name in WRITTEN})
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A product as a chunk finds it or makes it; `id` is 0 for one that is not there yet."""
+
+    id: int
+    sku: str | None
+    name: str
+    description: str
+    price: Decimal
+    status: str
+    on_hand: int = 0
+    reserved: int = 0
+    version: int = 1
+
+    @property
+    def stock(self) -> int:
+        """Pieces that can be ordered."""
+        return self.on_hand - self.reserved
+
+    @property
+    def facts(self) -> tuple[Any, ...]:
+        """What other services are told."""
+        return (self.name, self.price, self.status, availability_of(self.stock))
+
+    def told(self, values: Mapping[str, Any]) -> "Item":
+        """The item with what a row tells of it; `stock` is what can be ordered."""
+        changes = {name: value for name, value in values.items() if name != "stock"}
+        if "stock" in values:
+            changes["on_hand"] = values["stock"] + self.reserved
+        return replace(self, **changes)
+
+
+@dataclass
+class Merged:
+    """What a chunk comes to."""
+
+    items: dict[str, Item]
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    faults: list[Fault] = field(default_factory=list)
+
+    def take(self, row: Row) -> None:
+        """Fold one good row in, and count it."""
+        before = self.items.get(row.sku)
+        after = (before or _blank(row)).told(row.values)
+        self.created += before is None
+        self.updated += before is not None and after != before
+        self.unchanged += after == before
+        self.items[row.sku] = after
+
+
+def merge_rows(session: Session, job: Import, rows: Sequence[tuple[Line, Row]], currency: str) -> Merged:
+    """Write what the rows change; in an import that only checks, work out what they would change."""
+    known = _read(session, Product.sku.in_({row.sku for _, row in rows})) if rows else {}
+    merged = _fold(job.mode, rows, known)
+    if not job.writes:
+        return merged
+    if changed := _changed(known, merged.items):
+        known = _read_again(session, known, changed)
+        merged = _fold(job.mode, rows, known)
+    _write(session, job, known, merged.items, currency)
+    return merged
+
+
+def _fold(mode: str, rows: Iterable[tuple[Line, Row]], known: Mapping[str, Item]) -> Merged:
+    merged = Merged(dict(known))
+    for line, row in rows:
+        fault = _obstacle(mode, line, row, merged.items.get(row.sku))
+        if fault is None:
+            merged.take(row)
+        else:
+            merged.faults.append(fault)
+    return merged
+
+
+def _obstacle(mode: str, line: Line, row: Row, there: Item | None) -> Fault | None:
+    """Why a row that is good in itself cannot be taken."""
+    if there is not None:
+        return Fault(line, "sku", "sku_taken", "there is a product with this SKU") if mode == "create" else None
+    if mode == "update":
+        return Fault(line, "sku", "unknown_sku", "there is no product with this SKU")
+    missing = [name for name in ("name", "price") if name not in row.values]
+    if missing:
+        return Fault(line, missing[0], "required", f"a new product needs: {', '.join(missing)}")
+    return None
+
+
+def _blank(row: Row) -> Item:
+    return Item(0, row.sku, "", "", Decimal(0), ACTIVE)
+
+
+def _read(session: Session, which: ColumnElement[bool], *, lock: bool = False) -> dict[str, Item]:
+    asked = select(*(getattr(Product, name) for name in TOLD)).where(which).order_by(Product.id)
+    items = [Item(*row) for row in session.execute(asked.with_for_update() if lock else asked)]
+    return {item.sku: item for item in items if item.sku is not None}
+
+
+def _changed(known: Mapping[str, Item], items: Mapping[str, Item]) -> list[Item]:
+    """Items that are there already and come out otherwise."""
+    return [item for sku, item in items.items() if item.id and item != known[sku]]
+
+
+def _read_again(session: Session, known: Mapping[str, Item], changed: Sequence[Item]) -> dict[str, Item]:
+    """The known items; those that will be written are locked, in order of their ids as holds lock them."""
+    ids = {item.id for item in changed}
+    rest = {sku: item for sku, item in known.items() if item.id not in ids}
+    return rest | _read(session, Product.id.in_(sorted(ids)), lock=True)
+
+
+def _write(session: Session, job: Import, known: Mapping[str, Item], items: Mapping[str, Item], currency: str) -> None:
+    """New and changed products with their ledger rows and events."""
+    fresh = _insert(session, [items[sku] for sku in sorted(items) if not items[sku].id])
+    changed = [_next_version(known[str(item.sku)], item) for item in _changed(known, items)]
+    if changed:
+        session.execute(_rewrite, [_row(item) for item in changed])
+    before = {item.id: known[str(item.sku)] for item in changed}
+    moved = [(item, item.on_hand - (before[item.id].on_hand if item.id in before else 0)) for item in fresh + changed]
+    enter(session, [move(item.id, delta, IMPORTED, actor=job.started_by) for item, delta in moved if delta])
+    outbox.say(session, *(product_event(ProductCreated, item, currency) for item in fresh))
+    outbox.say(session, *_changes(before, changed, currency))
+
+
+def _changes(before: Mapping[int, Item], changed: Iterable[Item], currency: str) -> list[Event]:
+    return [
+        product_event(kind_of_change(before[item.id].status, item.status), item, currency)
+        for item in changed
+        if item.version != before[item.id].version
+    ]
+
+
+def _next_version(before: Item, after: Item) -> Item:
+    return after if after.facts == before.facts else replace(after, version=before.version + 1)
+
+
+def _insert(session: Session, items: Sequence[Item]) -> list[Item]:
+    """Insert new products; the same with their ids."""
+    if not items:
+        return []
+    session.execute(insert(products), [{k: v for k, v in _row(item).items() if k != "id"} for item in items])
+    skus = [item.sku for item in items]
+    ids = {row.sku: row.id for row in session.execute(select(Product.sku, Product.id).where(Product.sku.in_(skus)))}
+    return [replace(item, id=ids[item.sku]) for item in items]
+
+
+def _row(item: Item) -> dict[str, Any]:
+    """The whole row; what an existing product keeps (sold, created_at) is not among what is rewritten."""
+    moment = now()
+    told = {name: getattr(item, name) for name in TOLD}
+    return told | {"sold": 0, "created_at": moment, "updated_at": moment}

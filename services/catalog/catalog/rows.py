@@ -1,0 +1,69 @@
+"""The rows' room: what one row of an uploaded file must be."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from catalog.files import Line
+from catalog.schemas import Description, Name, Sku, Status, Stock
+from common.fields import Money
+
+CODES = {"missing": "required", "extra_forbidden": "unknown_field", "string_too_long": "too_long"}
+"""Pydantic's names of complaints, where ours are others; what is not here is `invalid`."""
+LONGEST_MESSAGE = 500
+
+
+def parse_count(value: Any) -> int:
+    """A number of pieces from digits or a whole number. Raises ValueError."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 10:
+        return int(value)
+    raise ValueError("send a whole number, not below zero")
+
+
+class Row(BaseModel):
+    """A product as a file tells of it; what is left out stays as it is, or takes its default in a new product."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, str_strip_whitespace=True)
+
+    sku: Sku
+    name: Name | None = None
+    description: Description | None = None
+    price: Money | None = None
+    stock: Annotated[Stock, BeforeValidator(parse_count)] | None = None
+    status: Status | None = None
+
+    @cached_property
+    def values(self) -> dict[str, Any]:
+        """What the row tells, by field."""
+        return {name: getattr(self, name) for name in self.model_fields_set if getattr(self, name) is not None}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a row was not taken."""
+
+    line: Line
+    field: str
+    code: str
+    message: str
+
+
+def check(line: Line) -> Row | Fault:
+    """The line's row, or what is wrong with it: the first complaint's field and code, all of them in the message."""
+    if line.fault is not None:
+        return Fault(line, "", "unreadable", line.fault)
+    try:
+        return Row.model_validate(line.values)
+    except ValidationError as error:
+        complaints = error.errors(include_url=False, include_input=False)
+        first = complaints[0]
+        message = "; ".join(f"{_name(c)}: {c['msg'].removeprefix('Value error, ')}" for c in complaints)
+        return Fault(line, _name(first), CODES.get(first["type"], "invalid"), message[:LONGEST_MESSAGE])
+
+
+def _name(complaint: Any) -> str:
+    return str(complaint["loc"][0])[:64]

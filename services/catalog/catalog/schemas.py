@@ -1,0 +1,265 @@
+"""The bodies that catalog takes and gives over HTTP."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Annotated, Any, Literal, Protocol, Self
+from uuid import UUID
+
+from pydantic import MISSING, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from catalog.models import LONGEST_DESCRIPTION, LONGEST_NAME, LONGEST_SKU, MOST_ID, availability_of
+from common.fields import Body, Money, Sum, UtcTime, View
+from common.pagination import MOST, ListQuery
+
+MOST_STOCK = 1_000_000_000
+MOST_PIECES = 1_000_000
+MOST_RESERVATIONS = 500
+MOST_BRIEFS = 500
+MOST_LINES = 100
+"""Bounds of what a sister may ask for at once; orders itself takes 100 lines of 999 pieces (design: api 9.11)."""
+
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+"""Times that every database can keep."""
+
+NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
+Name = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME, pattern=NO_CONTROLS)]
+Sku = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_SKU, pattern=NO_CONTROLS)]
+Description = Annotated[str, StringConstraints(max_length=LONGEST_DESCRIPTION)]
+Stock = Annotated[int, Field(ge=0, le=MOST_STOCK, description="Pieces that can be ordered")]
+Status = Literal["draft", "active", "archived"]
+ProductId = Annotated[int, Field(ge=1, le=MOST_ID)]
+
+ORDERINGS = r"^-?(name|price|created_at|sold_count)(,-?(name|price|created_at|sold_count))*$"
+
+
+class ProductRow(Protocol):
+    """What a product is shown from: a table's row or an object of the same attributes."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def on_hand(self) -> int: ...
+    @property
+    def reserved(self) -> int: ...
+    @property
+    def sold(self) -> int: ...
+
+
+class ProductDraft(Body):
+    """A new product."""
+
+    sku: Sku | None = None
+    name: Name
+    description: Description = ""
+    price: Money
+    stock: Stock = 0
+    status: Status = "active"
+
+
+class ProductReplacement(Body):
+    """A product written anew: name and price are asked for, what else is left out stays as it is."""
+
+    sku: Sku | None | MISSING = MISSING
+    name: Name
+    description: Description | MISSING = MISSING
+    price: Money
+    stock: Stock | MISSING = MISSING
+    status: Status | MISSING = MISSING
+
+
+class ProductChange(Body):
+    """Some of a product's fields; what is left out stays as it is."""
+
+    sku: Sku | None | MISSING = MISSING
+    name: Name | MISSING = MISSING
+    description: Description | MISSING = MISSING
+    price: Money | MISSING = MISSING
+    stock: Stock | MISSING = MISSING
+    status: Status | MISSING = MISSING
+
+
+class ProductView(View):
+    """A product as everyone sees it."""
+
+    id: int
+    sku: str | None
+    name: str
+    description: str
+    price: Sum
+    currency: str
+    stock: int
+    sold_count: int
+    availability: Literal["in_stock", "low_stock", "out_of_stock"]
+    status: Status
+    created_at: UtcTime
+    updated_at: UtcTime
+
+    @classmethod
+    def of(cls, row: ProductRow, currency: str) -> Self:
+        """The view of a row."""
+        stock = row.on_hand - row.reserved
+        worked_out: dict[str, Any] = {
+            "currency": currency,
+            "stock": stock,
+            "sold_count": row.sold,
+            "availability": availability_of(stock),
+        }
+        stored = {name: getattr(row, name) for name in cls.model_fields if name not in worked_out}
+        return cls(**stored, **worked_out)
+
+    @property
+    def etag(self) -> str:
+        """The strong entity tag of this very view."""
+        return f'"{hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:32]}"'
+
+
+class AdminProductView(ProductView):
+    """A product as administrators see it."""
+
+    on_hand: int
+    reserved: int
+
+
+class ProductQuery(ListQuery):
+    """What a list of products may be asked by."""
+
+    search: str | None = Field(None, max_length=100, description="Words that name or SKU contain")
+    ordering: str | None = Field(None, pattern=ORDERINGS, max_length=100)
+    name: str | None = Field(None, max_length=LONGEST_NAME)
+    sku: str | None = Field(None, max_length=LONGEST_SKU)
+    price: Money | None = None
+    price_min: Money | None = None
+    price_max: Money | None = None
+    in_stock: bool | None = None
+    ids: str | None = Field(None, description="Comma-separated, at most 100")
+    status: Status | None = Field(None, description="For administrators; others see active products only")
+
+    @field_validator("ids")
+    @classmethod
+    def _check_ids(cls, text: str | None) -> str | None:
+        if text is not None:
+            parse_ids(text, MOST)
+        return text
+
+    @property
+    def ordering_words(self) -> list[str]:
+        """The columns to order by, each with `-` before it for downwards."""
+        return self.ordering.split(",") if self.ordering else []
+
+    @property
+    def id_list(self) -> list[int] | None:
+        """The ids that were asked for, None for any."""
+        return None if self.ids is None else parse_ids(self.ids, MOST)
+
+
+def parse_ids(text: str, most: int) -> list[int]:
+    """Product ids from a comma-separated list. Raises ValueError."""
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isascii() and word.isdecimal() and len(word) <= 19 for word in words):
+        raise ValueError("ids are whole numbers, separated by commas")
+    if len(words) > most:
+        raise ValueError(f"at most {most} ids")
+    return [int(word) for word in words]
+
+
+def fingerprint_of(quantities: Mapping[int, int]) -> bytes:
+    """A digest of pieces by product, given in order of the products' ids."""
+    return hashlib.sha256(repr(list(quantities.items())).encode()).digest()
+
+
+class LineWanted(Body):
+    product_id: ProductId
+    quantity: Annotated[int, Field(ge=1, le=MOST_PIECES)]
+
+
+class ReservationWanted(Body):
+    """One order's wish to hold stock; all of it or nothing."""
+
+    order_id: Annotated[UUID, Field(strict=False)]
+    expires_at: Annotated[AwareDatetime, Field(strict=False, gt=EARLIEST, lt=LATEST)]
+    lines: Annotated[list[LineWanted], Field(min_length=1, max_length=MOST_LINES)]
+
+    @cached_property
+    def quantities(self) -> dict[int, int]:
+        """Pieces by product, one entry per product, in order of the ids."""
+        summed: dict[int, int] = {}
+        for line in self.lines:
+            summed[line.product_id] = summed.get(line.product_id, 0) + line.quantity
+        return dict(sorted(summed.items()))
+
+    @cached_property
+    def fingerprint(self) -> bytes:
+        """What a repeated wish is compared by."""
+        return fingerprint_of(self.quantities)
+
+
+class ReservationsWanted(Body):
+    reservations: Annotated[list[ReservationWanted], Field(max_length=MOST_RESERVATIONS)]
+
+
+class HeldLine(View):
+    product_id: int
+    quantity: int
+    sku: str | None
+    name: str
+    price: Sum
+
+
+class Refused(View):
+    product_id: int
+    requested: int
+    available: int
+
+
+class ReservationOutcome(View):
+    """`lines` when it is held; `items` says which lines stood in the way."""
+
+    order_id: UUID
+    outcome: Literal["held", "short", "unavailable", "unknown", "released", "mismatch"]
+    lines: list[HeldLine] = []
+    items: list[Refused] = []
+
+
+class ReservationOutcomes(View):
+    results: list[ReservationOutcome]
+
+
+class BriefQuery(BaseModel):
+    """Which products a sister asks for: these, or the next ones after an id."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ids: str | None = None
+    after: int = Field(0, ge=0, le=MOST_ID)
+    limit: int = Field(MOST_BRIEFS, ge=1, le=MOST_BRIEFS)
+
+    @field_validator("ids")
+    @classmethod
+    def _check_ids(cls, text: str | None) -> str | None:
+        if text is not None:
+            parse_ids(text, MOST_BRIEFS)
+        return text
+
+    @property
+    def id_list(self) -> list[int] | None:
+        """The ids that were asked for, None for any."""
+        return None if self.ids is None else parse_ids(self.ids, MOST_BRIEFS)
+
+
+class ProductBrief(View):
+    """A product as sister services know it."""
+
+    id: int
+    sku: str | None
+    name: str
+    price: Sum
+    currency: str
+    availability: str
+    status: str
+    version: int
+
+
+class ProductBriefs(View):
+    products: list[ProductBrief]

@@ -1,0 +1,103 @@
+"""The HTTP door of catalog for bulk uploads."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from catalog import reports, uploading
+from catalog.receiving import COUNTED_HERE, receive
+from catalog.upload_schemas import BadRowView, ImportView, ScheduledTask, UploadAccepted
+from catalog.uploading import Enqueue, Upload
+from common.knocking import SessionsDep, administrator, from_state, signed
+from common.pagination import ListParams, Page
+from common.replies import reply
+
+router = APIRouter(prefix="/api/products", tags=["bulk upload"], dependencies=signed)
+
+EnqueueDep = Annotated[Enqueue, from_state("enqueue")]
+ListUrl = Annotated[str, from_state("list_url")]
+Uploaded = Annotated[Upload, Depends(receive)]
+ADMIN = [Depends(administrator)]
+
+ADMINS_ONLY: dict[int | str, dict[str, Any]] = {
+    401: {"description": "Sign in first"},
+    403: {"description": "For administrators"},
+}
+MISSING: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such upload"}}
+REFUSED: dict[int | str, dict[str, Any]] = {
+    413: {"description": "Over 50 MB, or over 200,000 rows"},
+    415: {"description": "Neither CSV, nor JSON, nor JSON lines"},
+}
+BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "text/csv": {"schema": {"type": "string"}},
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"products": {"type": "array", "items": {"type": "object"}}},
+                    "required": ["products"],
+                }
+            },
+            "application/x-ndjson": {"schema": {"type": "string"}},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                    "required": ["file"],
+                }
+            },
+        },
+    }
+}
+
+
+@router.post(
+    "/bulk-upload/",
+    status_code=202,
+    response_model=UploadAccepted,
+    responses=ADMINS_ONLY | REFUSED,
+    openapi_extra=BODY,
+    max_body_size=COUNTED_HERE,
+)
+def upload(request: Request, file: Uploaded, sessions: SessionsDep, enqueue: EnqueueDep) -> Response:
+    """Send products in a file: CSV with a header line, JSON, or JSON lines; a worker takes them in."""
+    return reply(request, uploading.begin_import(sessions, file, enqueue))
+
+
+@router.get(
+    "/bulk-upload/",
+    response_model=Page[ImportView],
+    response_model_exclude_unset=True,
+    dependencies=ADMIN,
+    responses=ADMINS_ONLY,
+)
+def list_uploads(query: ListParams, sessions: SessionsDep, list_url: ListUrl) -> Page[ImportView]:
+    """Uploads, newest first."""
+    return reports.list_imports(sessions, query, f"{list_url}bulk-upload/")
+
+
+@router.get("/bulk-upload/{task_id}/", dependencies=ADMIN, responses=ADMINS_ONLY | MISSING)
+def read_upload(task_id: UUID, sessions: SessionsDep) -> ImportView:
+    """How far an upload has come."""
+    return reports.find_import(sessions, task_id)
+
+
+@router.get(
+    "/bulk-upload/{task_id}/errors/",
+    response_model=Page[BadRowView],
+    response_model_exclude_unset=True,
+    dependencies=ADMIN,
+    responses=ADMINS_ONLY | MISSING,
+)
+def list_errors(task_id: UUID, query: ListParams, sessions: SessionsDep, list_url: ListUrl) -> Page[BadRowView]:
+    """The rows that were not taken, and why."""
+    return reports.list_bad_rows(sessions, task_id, query, f"{list_url}bulk-upload/{task_id}/errors/")
+
+
+@router.get("/scheduled_tasks/", dependencies=ADMIN, responses=ADMINS_ONLY | MISSING)
+def read_task(task_id: UUID, sessions: SessionsDep) -> ScheduledTask:
+    """An upload's state under its older name."""
+    return reports.find_task(sessions, task_id)

@@ -1,0 +1,264 @@
+"""Reading files: real ones are untidy, and none may grow the memory."""
+
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalog import files
+from catalog.files import CSV, NDJSON, Line, inspect, lines_of
+from catalog.rows import Fault, Row, check
+from catalog.unfolding import unfold
+from common.errors import Invalid, Problem, TooLarge
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Where a file can lie."""
+    return tmp_path / "file"
+
+
+def read(file: Path, content: str | bytes, file_format: str = CSV) -> list[Line]:
+    """The rows of a file of this content."""
+    file.write_bytes(content.encode() if isinstance(content, str) else content)
+    return list(lines_of(file, file_format))
+
+
+# CSV
+
+
+def test_rows_are_read_by_their_header(file: Path) -> None:
+    (line,) = read(file, "sku,name,price,stock\nA1,Lamp,1.50,3\n")
+
+    assert (line.number, line.values) == (2, {"sku": "A1", "name": "Lamp", "price": "1.50", "stock": "3"})
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_any_line_end_and_a_byte_order_mark_will_do(file: Path, mark: str, end: str) -> None:
+    lines = read(file, f"{mark}SKU, Name ,PRICE{end}A1,Lamp,1{end}{end}A2,Tórch,2{end}")
+
+    assert [line.values["sku"] for line in lines] == ["A1", "A2"]
+    assert lines[1].values["name"] == "Tórch"
+
+
+def test_quoted_cells_hold_commas_quotes_and_line_breaks(file: Path) -> None:
+    first, second = read(file, 'sku,name,description\nA1,"Lamp, red","one\r\ntwo ""three"""\nA2,Torch,\n')
+
+    assert first.values == {"sku": "A1", "name": "Lamp, red", "description": 'one\r\ntwo "three"'}
+    assert (first.number, second.number) == (2, 4)
+    assert second.values == {"sku": "A2", "name": "Torch"}
+
+
+def test_rows_of_nothing_are_passed_over_and_lines_are_counted_on(file: Path) -> None:
+    lines = read(file, "\n\nsku,name\n\n,\n  , \nA1,Lamp,,\n")
+
+    assert [(line.number, line.values, line.fault) for line in lines] == [(7, {"sku": "A1", "name": "Lamp"}, None)]
+
+
+@pytest.mark.parametrize("row", ["A1", "A1,Lamp,1,more"])
+def test_a_row_of_another_width_is_a_bad_row(file: Path, row: str) -> None:
+    bad, good = read(file, f"sku,name,price\n{row}\nA2,Torch,2\n")
+
+    assert bad.fault is not None
+    assert bad.raw == row.split(",")
+    assert good.fault is None
+
+
+def test_a_cell_too_large_to_read_is_a_bad_row_and_the_rest_goes_on(file: Path) -> None:
+    bad, good = read(file, f"sku,name\nA1,{'x' * 200_000}\nA2,Torch\n")
+
+    assert "cannot be read" in str(bad.fault)
+    assert good.values["sku"] == "A2"
+
+
+def test_fields_of_the_server_are_ignored_and_counted(file: Path) -> None:
+    (line,) = read(file, "sku,name,id,on_hand,error\nA1,Lamp,5,,what was wrong\n")
+
+    assert line.values == {"sku": "A1", "name": "Lamp"}
+    assert line.ignored == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        ("sku,name,colour", "unknown_columns"),
+        ("sku;name;price", "unknown_columns"),
+        ("sku,name,sku", "duplicate_columns"),
+        ("name,price", "missing_columns"),
+        ("sku,name,", "unknown_columns"),
+    ],
+)
+def test_a_header_that_makes_no_sense_is_refused(file: Path, header: str, code: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        read(file, f"{header}\nA1,Lamp,1\n")
+
+    assert refusal.value.problem_code == code
+
+
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b"\n\n", b"sku,name\n", b"sku,name\n\n,\n"])
+def test_a_file_without_rows_is_empty(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+
+    with pytest.raises(Invalid) as refusal:
+        inspect(file, CSV)
+
+    assert refusal.value.problem_code == "empty_file"
+
+
+@pytest.mark.parametrize(
+    "content", [b"sku,name\nA1,caf\xe9\n", "sku,name\nA1,Lamp\n".encode("utf-16"), b"\xff\xd8\xff"]
+)
+def test_another_encoding_is_refused(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+
+    with pytest.raises(Invalid) as refusal:
+        inspect(file, CSV)
+
+    assert refusal.value.problem_code == "not_utf8"
+
+
+def test_too_many_rows_are_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MOST_ROWS", 3)
+    file.write_text("sku\nA\nB\nC\n")
+    assert inspect(file, CSV)[0] == 3
+
+    file.write_text("sku\nA\nB\nC\nD\n")
+    with pytest.raises(TooLarge):
+        inspect(file, CSV)
+
+
+def test_memory_does_not_grow_with_the_file(file: Path) -> None:
+    def peak(rows: int) -> int:
+        file.write_text("sku,name,price\n" + "".join(f"S{n},Lamp number {n},1.50\n" for n in range(rows)))
+        tracemalloc.start()
+        inspect(file, CSV)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak(10)
+    assert peak(20_000) < peak(2_000) + 200_000
+
+
+# JSON
+
+
+def test_json_lines_are_rows(file: Path) -> None:
+    content = '{"sku": "A1", "stock": 3, "id": 7}\n\n[1]\n{"sku": \nnull\n{"sku": "\\ud800"}\n'
+
+    lines = read(file, content, NDJSON)
+
+    assert [line.number for line in lines] == [1, 3, 4, 5, 6]
+    assert (lines[0].values, lines[0].ignored) == ({"sku": "A1", "stock": 3}, 1)
+    assert all(line.fault for line in lines[1:])
+
+
+@pytest.mark.parametrize("size", [10, 300, 10_000_000])
+def test_a_json_body_is_unfolded_whatever_window_it_is_read_through(
+    file: Path, tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("catalog.unfolding.READ", size)
+    products = '[ {"sku":"A1","name":"L{}[],\\"é"} , {"sku" : "A2"},\n{"sku":"A3","stock":12345678}]'
+    file.write_text(f'\ufeff {{ "products" :{products} }} \n')
+    target = tmp_path / "lines"
+
+    unfold(file, target)
+
+    lines = list(lines_of(target, NDJSON))
+    assert [(line.number, line.values["sku"]) for line in lines] == [(1, "A1"), (2, "A2"), (3, "A3")]
+    assert lines[0].values["name"] == 'L{}[],"é'
+    assert lines[2].values["stock"] == 12_345_678
+
+
+def test_a_json_body_may_hold_no_products(file: Path, tmp_path: Path) -> None:
+    file.write_text('{"products": []}')
+
+    unfold(file, tmp_path / "lines")
+
+    assert (tmp_path / "lines").read_text() == ""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "[]",
+        "null",
+        "{}",
+        '{"products"',
+        '{"products": {}}',
+        '{"products": [1]}',
+        '{"products": [{}',
+        '{"products": [{}]',
+        '{"products": [{},]}',
+        '{"products": [{}]} more',
+        '{"products": [{"a": }]}',
+        '{"things": []}',
+        '{"products": [{"sku": ' + "[" * 100_000,
+        '{"products": [{"sku": ' + "9" * 5000 + "}]}",
+    ],
+)
+def test_a_json_body_of_another_shape_is_refused(file: Path, tmp_path: Path, body: str) -> None:
+    file.write_text(body)
+
+    with pytest.raises(Problem) as refusal:
+        unfold(file, tmp_path / "lines")
+
+    assert refusal.value.problem_code == "invalid_json"
+
+
+# Rows
+
+
+def checked(**values: Any) -> Row | Fault:
+    """What a row of these values comes to."""
+    return check(Line(2, values, values))
+
+
+def test_a_row_takes_numbers_as_text_or_as_they_are() -> None:
+    from_csv, from_json = checked(sku="A1", price="1.5", stock="007"), checked(sku="A1", price=1.5, stock=7)
+
+    assert isinstance(from_csv, Row)
+    assert from_csv == from_json
+    assert from_csv.values == {"sku": "A1", "price": from_csv.price, "stock": 7}
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "code"),
+    [
+        ({}, "sku", "required"),
+        ({"sku": ""}, "sku", "invalid"),
+        ({"sku": "x" * 65}, "sku", "too_long"),
+        ({"sku": 7}, "sku", "invalid"),
+        ({"sku": "A", "colour": "red"}, "colour", "unknown_field"),
+        ({"sku": "A", "price": "1,50"}, "price", "invalid"),
+        ({"sku": "A", "price": "-1"}, "price", "invalid"),
+        ({"sku": "A", "price": "1e3"}, "price", "invalid"),
+        ({"sku": "A", "stock": "-1"}, "stock", "invalid"),
+        ({"sku": "A", "stock": "1.0"}, "stock", "invalid"),
+        ({"sku": "A", "stock": True}, "stock", "invalid"),
+        ({"sku": "A", "stock": "9" * 30}, "stock", "invalid"),
+        ({"sku": "A", "stock": "٣"}, "stock", "invalid"),
+        ({"sku": "A", "status": "gone"}, "status", "invalid"),
+        ({"sku": "A", "name": "a\x00b"}, "name", "invalid"),
+        ({"sku": "A", "name": {"a": 1}}, "name", "invalid"),
+    ],
+)
+def test_a_bad_row_says_where_and_why(values: dict[str, Any], field: str, code: str) -> None:
+    fault = checked(**values)
+
+    assert isinstance(fault, Fault)
+    assert (fault.field, fault.code) == (field, code)
+    assert fault.message.startswith(f"{field}: ")
+
+
+def test_all_complaints_about_a_row_are_in_its_message() -> None:
+    fault = checked(sku="A", price="x", stock="y")
+
+    assert isinstance(fault, Fault)
+    assert "price: " in fault.message
+    assert "stock: " in fault.message
