@@ -1,0 +1,1 @@
+"""Stoa's realtime service."""

@@ -1,0 +1,19 @@
+"""The HTTP door: the sold counts for those who ask instead of listening."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from common.knocking import from_state
+from realtime.audience import Audience
+from realtime.schemas import SnapshotQuery, SnapshotView
+
+router = APIRouter(prefix="/api/realtime/products", tags=["realtime"])
+
+AudienceDep = Annotated[Audience, from_state("audience")]
+
+
+@router.get("/", response_model=SnapshotView)
+async def snapshot(query: Annotated[SnapshotQuery, Query()], audience: AudienceDep) -> Response:
+    """Sold counts of all products ever sold, or of those asked for; a listener may resume from `seq`."""
+    return Response((await audience.ready()).snapshot(query.products), media_type="application/json")

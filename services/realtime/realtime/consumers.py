@@ -1,0 +1,28 @@
+"""The event door: what was ordered counts up, what was cancelled counts down."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session
+
+from common.events import Event
+from common.events.orders import OrderCancelled, OrderPlaced
+from realtime.usecases import count_sold
+
+
+def hear(session: Session, events: Sequence[Event]) -> None:
+    """Count a batch of events. Their order does not matter: a cancellation may come before its order."""
+    changes: Counter[int] = Counter()
+    for event in events:
+        sign = _sign(event)
+        if isinstance(event, OrderPlaced | OrderCancelled):
+            for line in event.lines:
+                changes[line.product_id] += sign * line.quantity
+    count_sold(session, changes)
+
+
+def _sign(event: Event) -> int:
+    """Only what was ever said to be placed can be taken back."""
+    if isinstance(event, OrderCancelled):
+        return -1 if event.was_placed else 0
+    return 1

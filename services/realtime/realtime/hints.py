@@ -1,0 +1,51 @@
+"""The hints' room: tells the other processes of the service, through Redis, that something has been counted.
+
+A hint carries no data and may be lost: everyone reads the log, and looks into it by itself twice a second.
+"""
+
+import asyncio
+
+from redis.asyncio import Redis
+
+from common.ids import new_id
+from realtime.audience import Audience
+
+CHANNEL = "realtime:counted"
+LISTEN_S = 5.0
+
+
+class Hints:
+    """Wakes the own audience at once, and those of the other processes by a message."""
+
+    name = "realtime hints"
+
+    def __init__(self, redis: Redis, audience: Audience) -> None:
+        self._redis = redis
+        self._audience = audience
+        self._me = str(new_id())
+        self._counted = asyncio.Event()
+
+    def give(self) -> None:
+        """Something has been counted here."""
+        self._audience.wake()
+        self._counted.set()
+
+    async def run(self) -> None:
+        """Publish own hints and hear those of others, until Redis breaks."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._publish())
+            group.create_task(self._listen())
+
+    async def _publish(self) -> None:
+        while True:
+            await self._counted.wait()
+            self._counted.clear()
+            await self._redis.publish(CHANNEL, self._me)
+
+    async def _listen(self) -> None:
+        async with self._redis.pubsub(ignore_subscribe_messages=True) as subscription:
+            await subscription.subscribe(CHANNEL)
+            while True:
+                hint = await subscription.get_message(timeout=LISTEN_S)
+                if hint is not None and hint["data"] != self._me.encode():
+                    self._audience.wake()

@@ -1,0 +1,115 @@
+"""The listener's room: one client, what it wants to hear, and what it has not been sent yet.
+
+What waits is kept per product, the newest only, so that a slow client costs little memory and holds up nobody.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+TRY_LATER = 1013
+"""Close code "try again later" (registry of RFC 6455)."""
+
+Frame = dict[str, Any]
+Send = Callable[[Frame], Awaitable[None]]
+
+
+class Dismissed(Exception):
+    """The listener has to go; `code` is the close code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"dismissed with {code}")
+        self.code = code
+
+
+class Gone(Exception):
+    """The client has left."""
+
+
+def text_frame(body: bytes) -> Frame:
+    """A text message as the web server takes it; made once, it can be sent to everyone."""
+    return {"type": "websocket.send", "text": body.decode()}
+
+
+class Listener:
+    """A connected client. Whoever sends to it holds `turn`; `send` raises Gone when the client has left."""
+
+    def __init__(self, send: Send, timeout_s: float) -> None:
+        self.turn = asyncio.Lock()
+        self.only: set[int] | None = None
+        """The products it subscribed to; None as long as it listens for all of them."""
+        self.but: set[int] = set()
+        """What it does not want out of all."""
+        self._send = send
+        self._timeout_s = timeout_s
+        self._woken = asyncio.Event()
+        self._waiting: dict[int, Frame] = {}
+        self._code: int | None = None
+
+    def wants(self, product: int) -> bool:
+        """Whether it listens for this product."""
+        return product not in self.but if self.only is None else product in self.only
+
+    def subscribe(self, products: Iterable[int]) -> None:
+        """Listen for these, and no longer for everything."""
+        self.only = (self.only or set()) | set(products)
+        self._drop_unwanted()
+
+    def unsubscribe(self, products: Iterable[int]) -> None:
+        """Listen for these no longer."""
+        if self.only is None:
+            self.but |= set(products)
+        else:
+            self.only -= set(products)
+        self._drop_unwanted()
+
+    def _drop_unwanted(self) -> None:
+        self._waiting = {product: frame for product, frame in self._waiting.items() if self.wants(product)}
+
+    def tell(self, updates: Mapping[int, Frame]) -> int:
+        """Put the updates it wants with what waits, in their order; how many these are."""
+        wanted = [product for product in updates if self.wants(product)]
+        for product in wanted:
+            self._waiting.pop(product, None)
+            self._waiting[product] = updates[product]
+        if wanted:
+            self._woken.set()
+        return len(wanted)
+
+    def forget(self) -> None:
+        """Drop what waits: the client learns of it in another way."""
+        self._waiting.clear()
+
+    def dismiss(self, code: int) -> None:
+        """Let the conversation end with this close code."""
+        self._code = code
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Send what waits, as it comes. Raises Dismissed or Gone."""
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            if self._code is not None:
+                raise Dismissed(self._code)
+            async with self.turn:
+                await self.flush()
+
+    async def say(self, make: Callable[[], bytes]) -> None:
+        """Send a message that is made once everything before it has left, so that the numbers only grow."""
+        async with self.turn:
+            await self.flush()
+            await self.send(text_frame(make()))
+
+    async def flush(self) -> None:
+        """Send what waits; the caller holds the turn."""
+        while self._waiting:
+            await self.send(self._waiting.pop(next(iter(self._waiting))))
+
+    async def send(self, frame: Frame) -> None:
+        """Send one frame; the caller holds the turn. Raises Dismissed when the client does not take it in time."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._send(frame)
+        except TimeoutError:
+            raise Dismissed(TRY_LATER) from None

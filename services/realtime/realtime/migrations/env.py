@@ -1,0 +1,6 @@
+"""Runs realtime's migrations."""
+
+from common.migrations import run
+from realtime.models import Base
+
+run(Base.metadata)

@@ -1,0 +1,75 @@
+"""The use cases' room: counting what was sold, and keeping the log short."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.dialects.mysql import insert as upsert
+from sqlalchemy.orm import Session
+
+from common.clock import now
+from common.database import Sessions, affected, retried
+from common.outbox import PURGE_CHUNK, inbox, purge
+from realtime.models import ONLY, LogEntry, Sold, Stream
+
+WINDOW_ROWS = 100_000
+WINDOW = timedelta(hours=1)
+"""What can be replayed: at most so many messages, none older than that (design: public surface, section 7)."""
+
+
+def count_sold(session: Session, changes: Mapping[int, int]) -> None:
+    """Add to the products' counts and log each new count under the stream's next numbers, in the caller's transaction.
+
+    Products are written in the order of their ids, so that two processes cannot wait for each other.
+    """
+    moved = {product: changes[product] for product in sorted(changes) if changes[product]}
+    if not moved:
+        return
+    _add(session, moved)
+    counts = session.execute(
+        select(Sold.product_id, Sold.sold).where(Sold.product_id.in_(moved)).order_by(Sold.product_id)
+    ).all()
+    first = _advance(session, len(counts)) - len(counts) + 1
+    moment = now()
+    session.execute(
+        insert(LogEntry),
+        [
+            {"seq": seq, "product_id": product, "sold_count": max(sold, 0), "at": moment}
+            for seq, (product, sold) in enumerate(counts, first)
+        ],
+    )
+
+
+def _add(session: Session, changes: Mapping[int, int]) -> None:
+    rows = upsert(Sold).values([{"product_id": product, "sold": change} for product, change in changes.items()])
+    session.execute(rows.on_duplicate_key_update(sold=Sold.sold + rows.inserted.sold))
+
+
+def _advance(session: Session, by: int) -> int:
+    """Take the next numbers; the row stays locked until the commit. The last of them."""
+    session.execute(update(Stream).where(Stream.id == ONLY).values(seq=func.last_insert_id(Stream.seq + by)))
+    last: int = session.execute(select(func.last_insert_id())).scalar_one()
+    return last
+
+
+def tidy(sessions: Sessions) -> None:
+    """Drop what has left the window, and inbox rows past their time, a chunk per transaction."""
+    while _purge_log(sessions) == PURGE_CHUNK:
+        pass
+    while _purge_inbox(sessions) == PURGE_CHUNK:
+        pass
+
+
+@retried
+def _purge_log(sessions: Sessions) -> int:
+    with sessions.begin() as session:
+        head: int = session.execute(select(Stream.seq).where(Stream.id == ONLY)).scalar_one()
+        aged = session.scalar(select(func.max(LogEntry.seq)).where(LogEntry.at < now() - WINDOW)) or 0
+        left = delete(LogEntry).where(LogEntry.seq <= max(head - WINDOW_ROWS, aged))
+        return affected(session.execute(left.with_dialect_options(mysql_limit=PURGE_CHUNK)))
+
+
+@retried
+def _purge_inbox(sessions: Sessions) -> int:
+    with sessions.begin() as session:
+        return purge(session, inbox)

@@ -1,0 +1,104 @@
+"""Realtime's bench: a schema, a broker with its queues, and clients of one or two processes."""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from common.broker import connect, declare_events
+from common.clock import now
+from common.database import Sessions, new_engine, new_sessions
+from common.events.orders import Line, OrderCancelled, OrderPlaced
+from common.ids import new_id
+from common.testing.broker import Broker
+from realtime.main import build
+from realtime.settings import RealtimeSettings
+
+FOLDER = Path(__file__).parent.parent
+
+_products = itertools.count(1000)
+
+
+@pytest.fixture(scope="session")
+def database_url(new_schema: Callable[[Path], str]) -> str:
+    return new_schema(FOLDER)
+
+
+@pytest.fixture(scope="session")
+def broker(new_broker: Callable[[], Broker]) -> Broker:
+    made = new_broker()
+    asyncio.run(_declare(made.url))
+    return made
+
+
+async def _declare(url: str) -> None:
+    connection = await connect(url, "tests")
+    await declare_events(await connection.channel())
+    await connection.close()
+
+
+@pytest.fixture
+def sessions(database_url: str) -> Iterator[Sessions]:
+    engine = new_engine(database_url)
+    yield new_sessions(engine)
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def settings(database_url: str, broker: Broker, redis_url: str) -> RealtimeSettings:
+    return RealtimeSettings(
+        env="test",
+        database_url=database_url,
+        broker_url=broker.url,
+        redis_url=redis_url,
+        send_timeout_s=1,
+    )
+
+
+@pytest.fixture(scope="module")
+def client(settings: RealtimeSettings) -> Iterator[TestClient]:
+    with TestClient(build(settings)) as client:
+        yield client
+
+
+@pytest.fixture
+def product() -> int:
+    """A product that no other test sells."""
+    return next(_products)
+
+
+def _order(lines: dict[int, int]) -> dict[str, Any]:
+    return {
+        "order_id": new_id(),
+        "version": 1,
+        "number": "S-1",
+        "user_id": new_id(),
+        "total": Decimal("1.00"),
+        "currency": "EUR",
+        "lines": [
+            Line(product_id=product, sku=None, name="A thing", quantity=quantity, price=Decimal("1.00"))
+            for product, quantity in lines.items()
+        ],
+        "at": now(),
+    }
+
+
+Placed = Callable[[dict[int, int]], OrderPlaced]
+Cancelled = Callable[..., OrderCancelled]
+
+
+@pytest.fixture
+def placed() -> Placed:
+    """An order of these products in these quantities."""
+    return lambda lines: OrderPlaced(**_order(lines))
+
+
+@pytest.fixture
+def cancelled() -> Cancelled:
+    """The cancellation of such an order."""
+    return lambda lines, **more: OrderCancelled(**_order(lines), previous="pending", reason="customer", **more)
