@@ -1,6 +1,7 @@
 """The writing desk: makes a mail out of templates and hands it to the mail server."""
 
 import smtplib
+import ssl
 from contextlib import suppress
 from email.message import EmailMessage
 from email.utils import formataddr, formatdate, parseaddr
@@ -13,8 +14,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from notifier.models import Notification
 
 CONNECT_S = 5
-ANSWER_S = 20
-"""Time-outs of SMTP (design: reliability 3.7)."""
+ANSWER_S = 10
+"""How long the mail server may take to connect, and for each answer; a mail needs four of them."""
 FOR_GOOD = 500
 """Replies from here on are permanent (RFC 5321, section 4.2.1)."""
 
@@ -37,7 +38,7 @@ def compose(mail: Notification, sender: str, public_url: str) -> EmailMessage:
     message = EmailMessage()
     message["Subject"] = mail.subject
     message["From"] = sender
-    message["To"] = formataddr((str(mail.data["name"]), mail.email))
+    message["To"] = formataddr((" ".join(str(mail.data["name"]).split()), mail.email))
     message["Date"] = formatdate(mail.created_at.timestamp())
     message["Message-ID"] = f"<{mail.id}@{parseaddr(sender)[1].rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
@@ -54,6 +55,7 @@ class Post:
         self._sender = sender
         self._public_url = public_url
         self._server: smtplib.SMTP | None = None
+        self._away: Exception | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -71,25 +73,53 @@ class Post:
             if code >= FOR_GOOD:
                 raise Refused(f"{code} {text.decode(errors='replace')}") from error
             raise
+        except smtplib.SMTPDataError as error:
+            if error.smtp_code >= FOR_GOOD:
+                raise Refused(str(error)) from error
+            raise
         except (smtplib.SMTPServerDisconnected, OSError):
-            self._hang_up()
+            self._let_go()
             raise
 
     def _connected(self) -> smtplib.SMTP:
-        if self._server is None:
-            self._server = self._connect()
+        """The connection; a server that could not be reached is not asked again for the mails that follow."""
+        if self._away is not None:
+            raise self._away
+        try:
+            self._server = self._server or self._connect()
+        except (smtplib.SMTPException, OSError) as error:
+            self._away = error
+            raise
         return self._server
 
     def _connect(self) -> smtplib.SMTP:
-        kind = smtplib.SMTP_SSL if self._url.scheme == "smtps" else smtplib.SMTP
-        server = kind(self._url.hostname or "127.0.0.1", self._url.port or 25, timeout=CONNECT_S)
+        host, secure = self._url.hostname or "127.0.0.1", self._url.scheme == "smtps"
+        if secure:
+            port, trust = self._url.port or smtplib.SMTP_SSL_PORT, ssl.create_default_context()
+            server: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=CONNECT_S, context=trust)
+        else:
+            server = smtplib.SMTP(host, self._url.port or smtplib.SMTP_PORT, timeout=CONNECT_S)
+        try:
+            self._sign_in(server, secure=secure)
+        except BaseException:
+            server.close()
+            raise
+        return server
+
+    def _sign_in(self, server: smtplib.SMTP, *, secure: bool) -> None:
+        """A password goes over an encrypted connection to a server with a good certificate only."""
         if server.sock is not None:
             server.sock.settimeout(ANSWER_S)
         if self._url.username:
-            if self._url.scheme != "smtps":
-                server.starttls()
+            if not secure:
+                server.starttls(context=ssl.create_default_context())
             server.login(unquote(self._url.username), unquote(self._url.password or ""))
-        return server
+
+    def _let_go(self) -> None:
+        """Drop a connection that has failed; saying goodbye on it would only wait once more."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
 
     def _hang_up(self) -> None:
         if self._server is not None:

@@ -14,7 +14,7 @@ from common.outbox import add_inbox
 
 RETRY_S = (30, 120, 600, 1800, 3600, 7200, 14400)
 """Seconds until the next try: growing, over about eight hours, then the mail has failed (design: api 6)."""
-LEASE = timedelta(seconds=120)
+LEASE = timedelta(seconds=60)
 """How long a worker may take over one mail; longer than SMTP's own time-outs together."""
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 from uuid import UUID
 
+from common.celery import enqueue as hand_over
 from common.celery import new_celery
 from common.database import Sessions, new_engine, new_sessions
 from notifier import usecases
@@ -25,9 +26,9 @@ def send_mails(ids: list[str]) -> None:
 
 
 def enqueue(ids: Sequence[UUID]) -> None:
-    """Hand mails to the workers. Raises kombu's OperationalError when the broker is away."""
-    for start in range(0, len(ids), HANDFUL):
-        send_mails.delay([str(mail_id) for mail_id in ids[start : start + HANDFUL]])
+    """Hand mails to the workers. Raises ConnectionError when the broker is away or silent."""
+    words = [str(mail_id) for mail_id in ids]
+    hand_over(send_mails, *([words[start : start + HANDFUL]] for start in range(0, len(words), HANDFUL)))
 
 
 @cache

@@ -86,7 +86,10 @@ def _row(wording: Wording, addresses: dict[UUID, Address]) -> dict[str, Any]:
 
 @retried
 def take_due(sessions: Sessions) -> list[UUID]:
-    """Mails that are due, oldest first; they are not due again for a while, so that nobody hands them over twice."""
+    """Mails that are due, oldest first; they are not due again for a while, so that nobody hands them over twice.
+
+    One whose worker has let its lease run out is queued anew.
+    """
     with sessions.begin() as session:
         due = (
             select(Notification.id)
@@ -97,8 +100,9 @@ def take_due(sessions: Sessions) -> list[UUID]:
         )
         ids = list(session.scalars(due))
         if ids:
-            later = update(Notification).where(Notification.id.in_(ids), Notification.state == State.QUEUED)
-            session.execute(later.values(due_at=now() + DISPATCHED_FOR).execution_options(synchronize_session=False))
+            taken = update(Notification).where(Notification.id.in_(ids))
+            taken = taken.values(state=State.QUEUED, due_at=now() + DISPATCHED_FOR)
+            session.execute(taken.execution_options(synchronize_session=False))
     return ids
 
 
@@ -145,8 +149,13 @@ def _close(sessions: Sessions, mail_id: UUID, outcome: Callable[[Notification], 
         outcome(session.get_one(Notification, mail_id, with_for_update=True))
 
 
-@retried
 def tidy(sessions: Sessions) -> None:
-    """Drop a chunk of old inbox rows."""
+    """Drop old inbox rows, a chunk per transaction."""
+    while _purge(sessions) == outbox.PURGE_CHUNK:
+        pass
+
+
+@retried
+def _purge(sessions: Sessions) -> int:
     with sessions.begin() as session:
-        outbox.purge(session, outbox.inbox)
+        return outbox.purge(session, outbox.inbox)

@@ -1,5 +1,6 @@
 """Notifier with a real database, broker and workers; the mail server is a small one that can be told to refuse."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from email.message import EmailMessage
 from pathlib import Path
@@ -10,6 +11,7 @@ from redis import Redis
 from sqlalchemy import Engine, create_engine, delete
 from sqlalchemy.orm import Session
 
+from common.broker import connect, declare_events
 from common.database import Sessions, new_sessions
 from common.revocation import EPOCH
 from common.testing.broker import Broker
@@ -31,7 +33,16 @@ def database_url(new_schema: Callable[[Path], str]) -> str:
 
 @pytest.fixture(scope="session")
 def broker(new_broker: Callable[[], Broker]) -> Broker:
-    return new_broker()
+    """With its queues, so that a test may speak before the service listens."""
+    made = new_broker()
+    asyncio.run(_declare(made.url))
+    return made
+
+
+async def _declare(url: str) -> None:
+    connection = await connect(url, "tests")
+    await declare_events(await connection.channel())
+    await connection.close()
 
 
 @pytest.fixture(scope="session")

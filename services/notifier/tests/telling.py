@@ -5,6 +5,7 @@ from uuid import UUID
 
 from common.clock import now
 from common.events.auth import UserRegistered
+from common.events.catalog import ImportFinished
 from common.events.orders import Line, OrderCancelled, OrderPlaced, OrderStatusChanged
 from common.ids import new_id
 
@@ -30,6 +31,19 @@ def moved(user: UUID, order: UUID, version: int, previous: str, status: str) -> 
 
 def cancelled(user: UUID, order: UUID, *, was_placed: bool = True) -> OrderCancelled:
     return OrderCancelled(**_order(user, order, 2), previous="pending", reason="customer", was_placed=was_placed)
+
+
+def imported(user: UUID) -> ImportFinished:
+    return ImportFinished(
+        task_id=new_id(),
+        started_by=user,
+        status="finished",
+        total=9,
+        created=5,
+        updated=2,
+        unchanged=1,
+        failed=1,
+    )
 
 
 def _order(user: UUID, order: UUID, version: int) -> dict[str, object]:

@@ -3,10 +3,12 @@
 from typing import Any
 
 from fastapi.testclient import TestClient
+from sqlalchemy import update
 
 from common.database import Sessions
 from common.testing.migrations import walk
 from common.testing.signing import Signer
+from notifier.models import Notification, State
 from notifier.usecases import queue_mails
 
 from .conftest import FOLDER
@@ -35,6 +37,18 @@ def test_users_see_their_own_mails_and_admins_all(client: TestClient, sessions: 
     first = ask(ada, "?cursor=&limit=2")
     rest = client.get(first["next"].split(":8080")[1], headers=ada.headers).json()
     assert [len(first["results"]), len(rest["results"]), rest["next"]] == [2, 1, None]
+
+
+def test_what_a_mail_server_said_is_shown_to_admins_only(
+    client: TestClient, sessions: Sessions, signer: Signer
+) -> None:
+    ada = signer.user("ada")
+    with sessions.begin() as session:
+        queue_mails(session, [registered(ada.id)])
+        session.execute(update(Notification).values(state=State.FAILED, error="550 mx7.inner.example says no"))
+    for user, error in ((ada, ""), (signer.admin(), "550 mx7.inner.example says no")):
+        (mail,) = client.get("/api/notifications/?status=failed", headers=user.headers).json()["results"]
+        assert mail["error"] == error
 
 
 def test_a_question_that_makes_no_sense_is_a_400(client: TestClient, signer: Signer) -> None:

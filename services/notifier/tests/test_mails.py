@@ -22,7 +22,7 @@ from notifier.usecases import queue_mails, send_mails, take_due
 
 from .conftest import text_of
 from .postoffice import PostOffice
-from .telling import cancelled, moved, placed, registered
+from .telling import cancelled, imported, moved, placed, registered
 
 
 @pytest.fixture
@@ -128,6 +128,46 @@ def test_a_refused_address_fails_at_once_and_a_busy_one_is_tried_again(sessions:
     assert (mail.state, mail.error) == (State.FAILED, "550 nobody here")
 
 
+def test_a_mail_that_the_server_refuses_for_good_fails_at_once(sessions: Sessions, office: PostOffice) -> None:
+    office.data_reply = b"554 not that"
+    queue(sessions, registered(new_id()))
+    send(sessions, office)
+    (mail,) = all_mails(sessions)
+    assert mail.state == State.FAILED
+    assert "not that" in mail.error
+
+
+def test_a_server_that_is_away_is_asked_once_for_a_handful_of_mails(sessions: Sessions, office: PostOffice) -> None:
+    queue(sessions, *(registered(new_id(), name) for name in ("Ada", "Bob", "Eve")))
+    office.open = False
+    send(sessions, office)
+    assert office.visits == 1
+    assert [(mail.state, mail.attempts) for mail in all_mails(sessions)] == [(State.QUEUED, 1)] * 3
+    office.open = True
+    send(sessions, office)
+    assert office.visits == 2, "one connection carries them all"
+    assert len(office.mails) == 3
+
+
+def test_a_finished_upload_is_told_to_who_started_it(sessions: Sessions, office: PostOffice) -> None:
+    user = new_id()
+    event = imported(user)
+    queue(sessions, registered(user), event)
+    queue(sessions, event)
+    send(sessions, office)
+    (told,) = (mail for mail in office.mails if "upload" in mail["Subject"])
+    assert "9 rows 5 were created" in text_of(told, "plain")
+
+
+def test_a_name_over_two_lines_is_no_second_header(sessions: Sessions, office: PostOffice) -> None:
+    event = registered(new_id()).model_copy(update={"first_name": "Ada\r\nBcc: eve@example.com"})
+    queue(sessions, event)
+    send(sessions, office)
+    (mail,) = office.mails
+    assert mail["Bcc"] is None
+    assert "Ada Bcc: eve@example.com" in mail["To"]
+
+
 def test_one_bad_mail_does_not_hold_up_the_others(sessions: Sessions, office: PostOffice) -> None:
     mails = queue(sessions, *(registered(new_id(), name) for name in ("Ada", "Bob", "Eve")))
     with sessions.begin() as session:
@@ -147,7 +187,7 @@ def test_a_mail_whose_worker_died_is_sent_again_under_the_same_message_id(
     assert len(office.mails) == 1, "the lease is respected"
     with sessions.begin() as session:
         session.execute(update(Notification).values(due_at=now() - timedelta(seconds=1)))
-    assert len(take_due(sessions)) == 1
+    assert [len(take_due(sessions)) for _ in range(3)] == [1, 0, 0], "it is handed over again, once"
     send(sessions, office)
     assert len({mail["Message-ID"] for mail in office.mails}) == 1
     assert len(office.mails) == 2
