@@ -12,6 +12,7 @@ from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from redis.asyncio import Redis
+from starlette.types import ASGIApp
 
 from common import logs, refusals
 from common.consumer import Consumer, Handle
@@ -31,6 +32,18 @@ CHECK_S = 2.0
 MOST_PINGS = 2
 AUTH_S = 2.0
 """An answer of auth: its keys, or whether a session lives while Redis cannot tell."""
+
+
+class FrontDoor(FastAPI):
+    """A web application whose threshold lies before everything else, the last error handler and body limit included."""
+
+    def __init__(self, service: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._service = service
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Everything, behind the threshold."""
+        return Threshold(super().build_middleware_stack(), self._service)
 
 
 class Service:
@@ -72,7 +85,8 @@ class Service:
 
     def app(self, routers: Sequence[APIRouter], state: Mapping[str, Any] | None = None) -> FastAPI:
         """The web application: the given routes, health, metrics, problem+json, and the background in its lifespan."""
-        app = FastAPI(
+        app = FrontDoor(
+            self.name,
             title=f"Stoa {self.name}",
             lifespan=self._lifespan,
             redirect_slashes=False,
@@ -87,7 +101,6 @@ class Service:
             app.include_router(router)
         for name, part in {"sessions": self.sessions, "tokens": self.tokens, **(state or {})}.items():
             setattr(app.state, name, part)
-        app.add_middleware(Threshold, service=self.name)
         return app
 
     @asynccontextmanager

@@ -15,7 +15,7 @@ from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMess
 from prometheus_client import Counter
 from pydantic import ValidationError
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
@@ -209,7 +209,7 @@ class Consumer:
     async def _set_aside(self, channel: AbstractChannel, item: Heard, error: Exception) -> None:
         attempt = _attempt(item.message)
         passing = isinstance(error, NotYet | Unavailable | ConnectionError | TimeoutError)
-        may_pass = passing or is_conflict(error) or is_gone(error)
+        may_pass = passing or is_conflict(error) or is_gone(error) or isinstance(error, IntegrityError)
         if may_pass and attempt < len(DELAYS_S):
             await self._delay(channel, item, attempt, error)
         else:

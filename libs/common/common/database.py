@@ -79,6 +79,7 @@ def new_engine(url: str, *, pool_size: int = 10, read_timeout_s: int = 5) -> Eng
         pool_timeout=1,
         pool_recycle=300,
         pool_pre_ping=True,
+        hide_parameters=True,
         connect_args={
             "connect_timeout": 2,
             "read_timeout": read_timeout_s,

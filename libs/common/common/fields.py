@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema, model_validator
 
 PLAIN_DECIMAL = re.compile(r"-?\d{1,20}(\.(?P<cents>\d{1,20}))?", re.ASCII)
 CENT = Decimal("0.01")
+MOST_FIELDS = 100
 MOST_MONEY = Decimal("99999999.99")
 """Ten digits, the two decimals among them: the widest unit price that the public surface accepts."""
 
@@ -69,9 +70,19 @@ UtcTime = Annotated[
 
 
 class Body(BaseModel):
-    """A request body: unknown fields and silent conversions are refused."""
+    """A request body: unknown fields and silent conversions are refused.
+
+    A list in it needs a `max_length`: each wrong element costs a complaint, and complaints take their time.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, str_strip_whitespace=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_few_fields(cls, data: Any) -> Any:
+        if isinstance(data, dict) and len(data) > MOST_FIELDS:
+            raise ValueError(f"an object has at most {MOST_FIELDS} fields here")
+        return data
 
 
 class View(BaseModel):

@@ -3,7 +3,9 @@
 import logging
 import sys
 
+import stamina
 import structlog
+from stamina.instrumentation import RetryDetails
 
 SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
@@ -34,4 +36,10 @@ def configure(service: str, level: str = "INFO") -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
+    stamina.instrumentation.set_on_retry_hooks([_tried_again])
     structlog.contextvars.bind_contextvars(service=service)
+
+
+def _tried_again(details: RetryDetails) -> None:
+    """What is tried again and why, without its arguments: they may hold what belongs into no log."""
+    structlog.get_logger(__name__).info("tried_again", work=details.name, error=str(details.caused_by)[:200])

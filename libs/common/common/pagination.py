@@ -70,7 +70,11 @@ def decode_cursor(cursor: str) -> list[Any]:
     """The keys in a cursor. Raises Invalid."""
     try:
         keys = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if isinstance(keys, list) and keys and all(isinstance(key, str | int) and not isinstance(key, bool) for key in keys):
+        if (
+            isinstance(keys, list)
+            and keys
+            and all(isinstance(key, str | int) and not isinstance(key, bool) for key in keys)
+        ):
             return keys
     except (ValueError, binascii.Error):
         pass

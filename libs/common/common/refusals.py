@@ -66,6 +66,11 @@ def respond(status: int, body: dict[str, Any], headers: dict[str, str] | None = 
     return ProblemResponse(body, status, headers=headers)
 
 
+def too_large(request_id: str) -> bytes:
+    """The body of a 413 to a request that was refused before it came to a handler."""
+    return bytes(respond(413, problem_body(413, CODES[413], SENTENCES[413], request_id)).body)
+
+
 def _id(request: Request) -> str:
     return str(getattr(request.state, "request_id", ""))
 
@@ -118,4 +123,4 @@ async def _database(request: Request, error: Exception) -> JSONResponse:
 async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
     log.error("unforeseen", path=request.url.path, exc_info=error)
     body = problem_body(500, "internal_error", "something went wrong on our side", _id(request))
-    return respond(500, body, {"X-Request-ID": _id(request)})
+    return respond(500, body)

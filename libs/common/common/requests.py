@@ -7,6 +7,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from common import refusals
 from common.ids import new_id
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -34,12 +35,31 @@ class Threshold:
         clear_contextvars()
         bind_contextvars(service=self._service, request_id=request_id, traceparent=trace)
 
-        async def answer(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
-            await send(message)
+        await self._app(scope, receive, _Answer(send, request_id))
 
-        await self._app(scope, receive, answer)
+
+class _Answer:
+    """Puts the request's id on the answer; a 413 of the framework, which is plain text, becomes a problem."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._request_id = request_id
+        self._replaced = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._replaced = _is_plain_413(message)
+            if self._replaced:
+                message["headers"] = [(b"content-type", refusals.MEDIA_TYPE.encode())]
+            MutableHeaders(scope=message)["X-Request-ID"] = self._request_id
+        elif self._replaced and message["type"] == "http.response.body":
+            message = {"type": "http.response.body", "body": refusals.too_large(self._request_id)}
+        await self._send(message)
+
+
+def _is_plain_413(message: Message) -> bool:
+    kind = Headers(raw=message["headers"]).get("content-type", "")
+    return message["status"] == 413 and kind.startswith("text/plain")
 
 
 def _accepted(pattern: re.Pattern[str], text: str | None) -> str | None:

@@ -160,13 +160,19 @@ def registered() -> Callable[..., UserRegistered]:
     return make
 
 
+@pytest.fixture(scope="session")
+def house_broker(new_broker: Callable[[], Broker]) -> Broker:
+    """A virtual host for tests that are about something else."""
+    return new_broker()
+
+
 @pytest.fixture
-def settings(database_url: str, broker: Broker, redis_url: str) -> Settings:
+def settings(database_url: str, house_broker: Broker, redis_url: str) -> Settings:
     """What a service would read from its environment."""
     return Settings(
         env="test",
         database_url=database_url,
-        broker_url=broker.url,
+        broker_url=house_broker.url,
         redis_url=redis_url,
         auth_url="http://127.0.0.1:1",
         threads=8,

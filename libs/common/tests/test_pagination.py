@@ -85,23 +85,25 @@ def test_a_cursor_says_what_was_put_into_it(keys: list[Any]) -> None:
     assert decode_cursor(encode_cursor(keys)) == keys
 
 
-@pytest.mark.parametrize(
-    "cursor",
-    [
-        "x",
-        "%%%",
-        "ü",
-        "null",
-        "W10=====",
-        "\x00",
-        encode_cursor([1])[:-1] + "!",
-        "bnVsbA",
-        "e30",
-        "W251bGxd",
-        "W3RydWVd",
-    ]
-    + ["W1sxXV0", "WzEuNV0", "A" * 10_000, "\ud800"],
-)
+# Readable among them are: [], null, {}, [null], [true], [[1]] and [1.5].
+FOREIGN = [
+    "x",
+    "%%%",
+    "ü",
+    "W10=====",
+    "\x00",
+    "W10",
+    "bnVsbA",
+    "e30",
+    "W251bGxd",
+    "W3RydWVd",
+    "W1sxXV0",
+    "WzEuNV0",
+    "�",
+]
+
+
+@pytest.mark.parametrize("cursor", [*FOREIGN, "A" * 10_000])
 def test_a_cursor_that_is_not_ours_is_refused(cursor: str) -> None:
     with pytest.raises(Invalid):
         decode_cursor(cursor)

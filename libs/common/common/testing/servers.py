@@ -14,6 +14,9 @@ from pathlib import Path
 
 from sqlalchemy import URL, create_engine, make_url, text
 
+IMPATIENCE_S = 0.5
+"""A broker that is thrown away need not close its queues, which takes it 6 s."""
+
 
 @dataclass(frozen=True)
 class Servers:
@@ -68,7 +71,7 @@ def _native(stack: ExitStack) -> Servers:
     password = secrets.token_hex(8)
     mysql = stack.enter_context(running(MariaDb(folder / "mysql", base, password)))
     redis = stack.enter_context(running(Redis(folder / "redis", base + 1)))
-    rabbit = stack.enter_context(running(RabbitMq(folder / "rabbit", base + 2, password)))
+    rabbit = stack.enter_context(running(RabbitMq(folder / "rabbit", base + 2, password), patience=IMPATIENCE_S))
     return Servers(mysql.root_url(), rabbit.url(), rabbit.management_url, redis.url())
 
 
