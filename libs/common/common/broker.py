@@ -54,19 +54,24 @@ async def connect(url: str, name: str) -> AbstractConnection:
     It does not come back by itself: whoever works on it is kept running (`common.running`) and connects anew. The
     library's robust connection would go on reconnecting after its owner was cancelled, and so keep a process alive.
     """
-    return await aio_pika.connect(
-        url,
-        timeout=CONNECT_S,
-        heartbeat=HEARTBEAT_S,
-        client_properties={"connection_name": name},
-    )
+    address = aio_pika.connection.make_url(url, heartbeat=HEARTBEAT_S)
+    connection = aio_pika.Connection(address, client_properties={"connection_name": name})
+    try:
+        await connection.connect(timeout=CONNECT_S)
+    except BaseException:
+        await disconnect(connection)  # else the library does so when it is collected, in whatever thread that is
+        raise
+    return connection
 
 
 async def disconnect(connection: AbstractConnection) -> None:
     """Close the connection; one whose peer does not answer is given up after 5 s."""
-    with suppress(TimeoutError, OSError, aio_pika.exceptions.AMQPException, RuntimeError):
-        async with asyncio.timeout(CONNECT_S):
-            await connection.close()
+    try:
+        with suppress(TimeoutError, OSError, aio_pika.exceptions.AMQPException, RuntimeError):
+            async with asyncio.timeout(CONNECT_S):
+                await connection.close()
+    finally:
+        await connection.close()  # of one that was given up there is nothing left but the note that it is closed
 
 
 async def declare_events(channel: AbstractChannel) -> AbstractExchange:

@@ -43,6 +43,7 @@ ATTEMPT = "x-attempt"
 DATABASE_PAUSE_S = 2.0
 """Between two tries of a batch while the database is away; the queue waits, nothing goes through the delays."""
 
+MOST_COMPLAINTS = 5
 CUT_OFF_LIMIT = 5
 """Times that a batch may lose its connection to a database which answers otherwise, before the batch is to blame."""
 
@@ -80,6 +81,12 @@ async def _when_deaf(channel: AbstractChannel, tell: Callable[[], None]) -> None
     channel.close_callbacks.add(lambda *_: tell())
     underlying = await channel.get_underlay_channel()
     underlying.on_consumer_cancel_callbacks.add(lambda *_: tell())
+
+
+def _complaints(error: ValidationError) -> str:
+    """What is wrong with a body, without what stood in it: that belongs into no log."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)[:MOST_COMPLAINTS]
+    return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found)[:500]
 
 
 def _attempt(message: AbstractIncomingMessage) -> int:
@@ -203,7 +210,7 @@ class Consumer:
                 return None
             return Heard(message, envelope, kind.model_validate(envelope.data))
         except ValidationError as error:
-            await self._bury(channel, message, "undecodable", str(error)[:500])
+            await self._bury(channel, message, "undecodable", _complaints(error))
             return None
 
     async def _set_aside(self, channel: AbstractChannel, item: Heard, error: Exception) -> None:

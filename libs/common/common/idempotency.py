@@ -191,12 +191,7 @@ def finish_all(session: Session, answers: Sequence[tuple[Claim, Answer]]) -> Non
     stored = insert(idempotency_keys).values(rows)
     keys, new = idempotency_keys.c, stored.inserted
     mine = and_(keys.owner == new.owner, keys.status.is_(None))
-    names = (
-        "body",
-        "headers",
-        "expires_at",
-        "status",
-    )  # set from left to right, so `status`, which decides, comes last
+    names = ("body", "headers", "expires_at", "status")  # set in this order, so `status`, which decides, comes last
     session.execute(stored.on_duplicate_key_update([(name, func.if_(mine, new[name], keys[name])) for name in names]))
 
 

@@ -19,6 +19,7 @@ from common.database import Sessions, retried
 from common.events.base import CONTENT_TYPE
 from common.events.hearers import is_heard
 from common.outbox import Unsent
+from common.running import Bell
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +60,7 @@ class Relay:
         self._engine = engine
         self._sessions = sessions
         self._lock = f"stoa.relay.{engine.url.database}"
-        self._woken = asyncio.Event()
+        self._bell = Bell()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._resting: dict[str, float] = {}
         self._careful = False
@@ -68,7 +69,7 @@ class Relay:
     def _committed(self, session: Session) -> None:
         if session.info.pop(outbox.SAID, False) and self._loop is not None:
             with suppress(RuntimeError):  # the loop has just been closed
-                self._loop.call_soon_threadsafe(self._woken.set)
+                self._loop.call_soon_threadsafe(self._bell.ring)
 
     async def run(self) -> None:
         """Wait for the schema's lock, then carry rows until the database or the broker breaks."""
@@ -95,20 +96,14 @@ class Relay:
         clock = asyncio.get_running_loop().time
         checked = clock()
         while True:
-            self._woken.clear()
             if clock() - checked > LEASE_CHECK_S:
                 await asyncio.to_thread(_still_held, lease, self._lock)
                 checked = clock()
             rows = await asyncio.to_thread(self._read)
             if not rows:
-                await self._pause()
+                await self._bell.wait(POLL_S)
             elif await self._send(exchange, rows):
                 await declare_events(channel)  # perhaps somebody has deleted a queue
-
-    async def _pause(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(POLL_S):
-                await self._woken.wait()
 
     def _read(self) -> list[Unsent]:
         moment = time.monotonic()

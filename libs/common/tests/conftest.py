@@ -18,8 +18,9 @@ from common.ids import new_id
 from common.outbox import add_inbox, add_outbox
 from common.running import Background, cancelled, keep_running
 from common.settings import Settings
-from common.testing.broker import Broker
+from common.testing.broker import Broker, drop_vhost
 from common.testing.proxy import Proxy, proxied
+from common.testing.servers import Servers
 
 METADATA = new_metadata()
 add_outbox(METADATA)
@@ -82,9 +83,11 @@ def sessions(engine: Engine) -> Sessions:
 
 
 @pytest.fixture
-def broker(new_broker: Callable[[], Broker]) -> Broker:
+def broker(servers: Servers, new_broker: Callable[[], Broker]) -> Iterator[Broker]:
     """A virtual host of the test's own."""
-    return new_broker()
+    broker = new_broker()
+    yield broker
+    drop_vhost(broker, servers.management)
 
 
 @pytest.fixture

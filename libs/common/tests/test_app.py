@@ -37,6 +37,7 @@ class NewToy(Body):
     count: int = 0
     maker: Annotated[UUID, Field(strict=False)] | None = None
     attributes: dict[str, Any] = {}
+    marks: list[int] = []
     tags: Annotated[list[str], Field(max_length=100)] = []
 
 
@@ -219,6 +220,7 @@ BODIES: dict[str, bytes] = {
     "depth within a field": b'{"name":"car","attributes":{"a":' + b"[" * 10_000 + b"]" * 10_000 + b"}}",
     "a hundred thousand wrong elements": b'{"name":"car","tags":[' + b",".join([b"1"] * 100_000) + b"]}",
     "ten thousand unknown fields": b'{"name":"car"' + b"".join(b',"x%d":1' % n for n in range(10_000)) + b"}",
+    "a thousand wrong marks": b'{"name":"car","marks":[' + b",".join([b'""'] * 1000) + b"]}",
     "a long unknown name": b'{"name":"car","' + b"x" * 200_000 + b'":1}',
 }
 
@@ -396,6 +398,16 @@ def test_without_its_database_a_service_says_503_and_when_to_come_back(
     way.open() if state == "shut" else way.release()
     eventually(lambda: client.get("/readyz").status_code == 200)
     eventually(lambda: client.get("/api/toys/stock/").json() == {"count": 0})
+
+
+def test_without_a_free_connection_a_service_says_503(build: Client) -> None:
+    service: list[Service] = []
+    client = build(parts=service.append, threads=1)
+    held = [service[0].engine.connect() for _ in range(5)]
+    problem(client.get("/api/toys/stock/"), 503, "unavailable")
+    for connection in held:
+        connection.close()
+    assert client.get("/api/toys/stock/").status_code == 200
 
 
 def test_a_deadlock_that_outlived_its_retries_is_a_503(client: TestClient) -> None:

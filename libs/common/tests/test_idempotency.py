@@ -164,6 +164,8 @@ def test_an_owner_who_comes_too_late_does_not_finish_a_second_time(sessions: Ses
     claimed(owner)
     with pytest.raises(Conflict):
         store(sessions, late, Answer(409, {"late": True}))
+    with sessions.begin() as session:
+        finish_all(session, [(late, Answer(409, {"late": True}))])
     store(sessions, owner, Answer(201, {"late": False}))
     with pytest.raises(Conflict):
         store(sessions, late, Answer(409, {"late": True}))

@@ -278,13 +278,15 @@ def test_a_broker_that_confirms_nothing_for_long_parks_nothing(
     assert [(row.attempts, row.parked_at) for row in rows()] == [(0, None)]
 
 
-@pytest.mark.parametrize("state", ["shut", "jammed"])
+@pytest.mark.parametrize("state", ["shut", "jammed", "never reached"])
 def test_a_process_can_stop_while_the_broker_is_away(
     engine: Engine, sessions: Sessions, broker: Broker, keep: Keep, door: Callable[[str], Proxy], state: str
 ) -> None:
     way = door(broker.url)
+    if state == "never reached":
+        way.jam()
     kept = keep(Relay("toys", way.through(broker.url), engine, sessions))
-    eventually(lambda: leader(engine))
+    eventually(lambda: way.held if state == "never reached" else leader(engine))
     if state == "shut":
         way.shut()
     else:
@@ -418,3 +420,19 @@ def test_an_event_that_nobody_hears_leaves_all_the_same(relayed: Relay, sessions
     with sessions.begin() as session:
         session.execute(insert(table), [row("quiet", "nobody.hears")])
     eventually(lambda: all_sent(rows))
+
+
+def test_a_commit_after_the_relays_end_is_a_commit(
+    engine: Engine,
+    sessions: Sessions,
+    broker: Broker,
+    keep: Keep,
+    registered: Registered,
+    tell: Callable[..., None],
+    rows: Rows,
+) -> None:
+    kept = keep(Relay("toys", broker.url, engine, sessions))
+    eventually(lambda: leader(engine))
+    kept.stop()
+    tell(registered())
+    assert [row.published_at for row in rows()] == [None]

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from uuid import UUID
 
 import structlog
 
 from common.database import Sessions
+from common.running import Bell
 from notifier.usecases import put_back, take_due
 
 log = structlog.get_logger(__name__)
@@ -25,20 +25,17 @@ class Dispatch:
     def __init__(self, sessions: Sessions, enqueue: Callable[[Sequence[UUID]], None]) -> None:
         self._sessions = sessions
         self._enqueue = enqueue
-        self._woken = asyncio.Event()
+        self._bell = Bell()
 
     def wake(self) -> None:
         """There may be new mails; called from the event loop."""
-        self._woken.set()
+        self._bell.ring()
 
     async def run(self) -> None:
         """Hand over what is due, again and again."""
         while True:
-            self._woken.clear()
             if not await asyncio.to_thread(self._hand_over):
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK_S):
-                        await self._woken.wait()
+                await self._bell.wait(LOOK_S)
 
     def _hand_over(self) -> int:
         ids = take_due(self._sessions)

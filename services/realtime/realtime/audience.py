@@ -9,6 +9,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from common.errors import Unavailable
+from common.running import Bell
 from realtime.board import Board, Count
 from realtime.listener import Frame, Listener, text_frame
 
@@ -46,7 +47,7 @@ class Audience:
         self._source = source
         self._board: Board | None = None
         self._listeners: set[Listener] = set()
-        self._woken = asyncio.Event()
+        self._bell = Bell()
         self._begun = asyncio.Event()
         self._reading = asyncio.Lock()
 
@@ -55,17 +56,13 @@ class Audience:
         if self._board is None:
             await self._begin()
         while True:
-            self._woken.clear()
             if await self.catch_up() > MANY:
                 await asyncio.sleep(PAUSE_S)
-            try:
-                await asyncio.wait_for(self._woken.wait(), POLL_S)
-            except TimeoutError:
-                continue
+            await self._bell.wait(POLL_S)
 
     def wake(self) -> None:
         """Something has been counted."""
-        self._woken.set()
+        self._bell.ring()
 
     async def ready(self) -> Board:
         """The board, once it is there. Raises Unavailable."""
