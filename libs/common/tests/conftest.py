@@ -37,12 +37,12 @@ STOCK = Table("stock", METADATA, Column("id", Integer, primary_key=True), Column
 
 
 @pytest.fixture(scope="session", autouse=True)
-def hearers() -> Iterator[None]:
+def real_hearers() -> Iterator[dict[str, tuple[str, ...]]]:
     """Two services that listen, so that a virtual host is laid out quickly; the real ones come back at the end."""
     real = dict(HEARERS)
     HEARERS.clear()
     HEARERS.update({"toys": ("user.registered", "product.archived"), "shelf": ("user.registered",)})
-    yield
+    yield real
     HEARERS.clear()
     HEARERS.update(real)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -57,6 +58,21 @@ def test_a_cancellation_that_is_not_ours_does_not_end_the_work(keep: Keep) -> No
     stopped = len(runs)
     assert not kept.alive
     assert len(runs) == stopped
+
+
+def test_work_that_waits_ends_when_it_is_told_to(keep: Keep) -> None:
+    waits: list[int] = []
+
+    async def work() -> None:
+        waits.append(1)
+        await asyncio.Event().wait()
+
+    kept = keep(Steady("idle", work))
+    eventually(lambda: waits)
+    started = time.monotonic()
+    kept.stop()
+    assert time.monotonic() - started < running.CANCEL_AGAIN_S / 2
+    assert len(waits) == 1
 
 
 def test_work_that_swallows_its_cancellation_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:

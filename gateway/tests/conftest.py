@@ -1,0 +1,70 @@
+"""One stack for all tests of this folder, and the people who visit it."""
+
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from .people import Person, Visitor, all_at_once, register, sign_in
+from .site import Site, own_stack
+from .wreckage import Wreckage, wreck
+
+CROWD = 20
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[Site]:
+    """The whole platform."""
+    with own_stack() as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def http(site: Site) -> Iterator[httpx.Client]:
+    """Connections to the gateway, for all visitors together."""
+    limits = httpx.Limits(max_connections=200)
+    with httpx.Client(base_url=site.url, timeout=60, limits=limits, trust_env=False) as http:
+        yield http
+
+
+@pytest.fixture(scope="session")
+def stranger(http: httpx.Client) -> Visitor:
+    """Nobody in particular."""
+    return Visitor(http)
+
+
+@pytest.fixture(scope="session")
+def admin(site: Site, http: httpx.Client) -> Person:
+    """The administrator whom the start has made."""
+    settings = site.house.settings
+    return sign_in(http, settings.admin_username, settings.admin_password)
+
+
+@pytest.fixture
+def newcomer(http: httpx.Client) -> Callable[[], Person]:
+    """Makes people of whom nobody knows anything yet."""
+    return lambda: register(http)
+
+
+@pytest.fixture(scope="session")
+def ada(http: httpx.Client) -> Person:
+    """A customer. She never signs out."""
+    return register(http, "ada")
+
+
+@pytest.fixture(scope="session")
+def ben(http: httpx.Client) -> Person:
+    """Another customer."""
+    return register(http, "ben")
+
+
+@pytest.fixture(scope="session")
+def crowd(http: httpx.Client) -> list[Person]:
+    """Many customers."""
+    return all_at_once(lambda _: register(http, "crowd"), range(CROWD), 4)
+
+
+@pytest.fixture(scope="session")
+def wreckage(site: Site, http: httpx.Client, admin: Person) -> Wreckage:
+    """What was under way when its process was killed; leases run a minute, so others test meanwhile."""
+    return wreck(site, http, admin)

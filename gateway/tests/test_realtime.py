@@ -1,0 +1,115 @@
+"""The sockets: an echo, and sold counts without a gap."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from .people import Json, Person, new_product, ok
+from .site import PATIENCE_S, Site
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+
+@contextmanager
+def _socket(site: Site, path: str) -> Iterator[ClientConnection]:
+    with connect(f"{site.sockets}{path}", proxy=None, open_timeout=PATIENCE_S) as socket:
+        yield socket
+
+
+def _next(socket: ClientConnection) -> Json:
+    said: Json = json.loads(socket.recv(timeout=PATIENCE_S))
+    return said
+
+
+def _update(socket: ClientConnection, product: int) -> Json:
+    """The next push about this product; others sell as well."""
+    while (said := _next(socket)).get("product_id") != product:
+        assert said["type"] == "product_update"
+    return said
+
+
+@pytest.mark.parametrize("path", ["/ws/echo/", "/ws/echo"])
+def test_the_echo_answers_and_stays_whatever_it_is_told(site: Site, path: str) -> None:
+    with _socket(site, path) as socket:
+        for bad in ("{", "[]", "{}", '"x"', ""):
+            socket.send(bad)
+            assert "error" in _next(socket)
+        socket.send(json.dumps({"message": "Χαῖρε"}))
+        assert _next(socket) == {"message": "Echo: Χαῖρε"}
+        socket.send(b"\x00\xff")
+        assert socket.recv(timeout=PATIENCE_S) == b"\x00\xff"
+
+
+def test_whoever_listens_is_greeted_and_told_of_each_sale(site: Site, admin: Person, ada: Person) -> None:
+    jar = new_product(admin)
+    with _socket(site, "/ws/products/") as socket:
+        hello = _next(socket)
+        assert (hello["type"], hello["heartbeat_s"]) == ("hello", 20)
+        order = ok(ada.order(jar, 2), 201)
+        sold = _update(socket, jar)
+        assert (sold["sold_count"], sold["stream"]) == (2, hello["stream"])
+        assert sold["seq"] > hello["seq"]
+        ok(ada.delete(f"/api/orders/{order['id']}/"))
+        back = _update(socket, jar)
+        assert back["sold_count"] == 0
+        assert back["seq"] > sold["seq"]
+
+
+def test_a_listener_that_was_cut_off_gets_what_it_missed(site: Site, admin: Person, ada: Person, ben: Person) -> None:
+    jar = new_product(admin)
+    with _socket(site, "/ws/products/") as socket:
+        hello = _next(socket)
+    ok(ada.order(jar), 201)
+    with _socket(site, "/ws/products/") as witness:
+        _next(witness)
+        ok(ben.order(jar, 2), 201)
+        while (newest := _update(witness, jar))["sold_count"] != 3:
+            continue
+    with _socket(site, "/ws/products/") as socket:
+        assert _next(socket)["seq"] >= newest["seq"]
+        socket.send(json.dumps({"action": "resume", "stream": hello["stream"], "last_seq": hello["seq"]}))
+        missed = [_update(socket, jar)]
+        while missed[-1]["sold_count"] != 3:
+            missed.append(_update(socket, jar))
+    assert [said["seq"] for said in missed] == sorted({said["seq"] for said in missed})
+    assert missed[-1]["seq"] == newest["seq"]
+
+
+def test_a_listener_of_another_stream_starts_anew_and_is_told_so(site: Site, admin: Person, ada: Person) -> None:
+    with _socket(site, "/ws/products/") as socket:
+        _next(socket)
+        socket.send(json.dumps({"action": "resume", "stream": "elsewhere", "last_seq": 1}))
+        while (said := _next(socket))["type"] == "product_update":
+            continue
+        assert (said["type"], said["reset"]) == ("sold_counts", True)
+
+
+def test_a_subscriber_hears_of_its_products_only(site: Site, admin: Person, ada: Person) -> None:
+    mine, other = new_product(admin), new_product(admin)
+    with _socket(site, "/ws/products/") as socket:
+        _next(socket)
+        socket.send(json.dumps({"action": "subscribe", "product_ids": [mine]}))
+        said = [_next(socket)]
+        while said[-1]["type"] != "sold_counts":
+            said.append(_next(socket))
+        assert said[-1]["data"] == [{"id": mine, "sold_count": 0}]
+        ok(ada.order(other), 201)
+        ok(ada.order(mine), 201)
+        assert _next(socket)["product_id"] == mine
+
+
+def test_nonsense_is_answered_and_the_listener_stays(site: Site) -> None:
+    with _socket(site, "/ws/products/") as socket:
+        _next(socket)
+        for bad in ("{", "[]", '{"action":"dance"}', '{"action":"resume"}'):
+            socket.send(bad)
+            while (said := _next(socket))["type"] == "product_update":
+                continue
+            assert said["type"] == "error"
+        socket.send('{"action":"ping"}')
+        while (said := _next(socket))["type"] == "product_update":
+            continue
+        assert said == {"type": "pong"}
