@@ -122,9 +122,6 @@ def _up(house: House) -> Stack:
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("STOA_")]:
             patch.delenv(name)
-        # A dead process's placement is left alone for 60 s. By default it is given up at about the same moment; here
-        # it is not, so that whoever repeats the key always comes first.
-        patch.setenv("STOA_INTENT_DEADLINE_S", "300")
         return house.up()
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import orjson
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
+from aio_pika.abc import AbstractConnection, AbstractExchange
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.orm import Session
 
@@ -63,7 +63,6 @@ class Relay:
         self._bell = Bell()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._resting: dict[str, float] = {}
-        self._careful = False
         event.listen(sessions, "after_commit", self._committed)
 
     def _committed(self, session: Session) -> None:
@@ -81,18 +80,16 @@ class Relay:
             await disconnect(connection)
 
     async def _lead(self, connection: AbstractConnection) -> None:
-        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-        exchange = await declare_events(channel)
-        await declare_delays(channel)
+        exchange = await _open(connection)
         lease = await asyncio.to_thread(self._engine.connect)
         try:
             while not await asyncio.to_thread(_take, lease, self._lock):
                 await asyncio.sleep(LEASE_POLL_S)
-            await self._carry(channel, exchange, lease)
+            await self._carry(connection, exchange, lease)
         finally:
             await asyncio.to_thread(_let_go, lease)
 
-    async def _carry(self, channel: AbstractChannel, exchange: AbstractExchange, lease: Connection) -> None:
+    async def _carry(self, connection: AbstractConnection, exchange: AbstractExchange, lease: Connection) -> None:
         clock = asyncio.get_running_loop().time
         checked = clock()
         while True:
@@ -103,7 +100,7 @@ class Relay:
             if not rows:
                 await self._bell.wait(POLL_S)
             elif await self._send(exchange, rows):
-                await declare_events(channel)  # perhaps somebody has deleted a queue
+                exchange = await _open(connection)  # perhaps a queue was deleted, or the refusal closed the channel
 
     def _read(self) -> list[Unsent]:
         moment = time.monotonic()
@@ -114,30 +111,22 @@ class Relay:
     async def _send(self, exchange: AbstractExchange, rows: Sequence[Unsent]) -> bool:
         """Publish a window; whether something was refused. Raises ConnectionError when the broker was lost.
 
-        Subjects go side by side. After a failure they go one by one, those that failed before at the end: a message
+        Subjects go side by side. Those that were refused before follow one by one, the oftenest at the end: a message
         that makes the broker close the channel takes down whatever is on its way beside it.
         """
         lanes = _lanes(rows)
-        outcomes = await (self._one_by_one(exchange, lanes) if self._careful else self._side_by_side(exchange, lanes))
+        fresh = [lane for lane in lanes if lane[0].attempts == 0]
+        suspects = sorted((lane for lane in lanes if lane[0].attempts), key=lambda lane: lane[0].attempts)
+        outcomes = await asyncio.gather(*(self._send_lane(exchange, lane) for lane in fresh))
+        for lane in suspects:
+            if all(outcome.refused is None and not outcome.lost for outcome in outcomes):
+                outcomes.append(await self._send_lane(exchange, lane))
         sent = [seq for outcome in outcomes for seq in outcome.sent]
         refused = [outcome.refused for outcome in outcomes if outcome.refused is not None]
-        lost = any(outcome.lost for outcome in outcomes)
-        self._careful = lost or bool(refused)
         await asyncio.to_thread(self._mark, sent, refused)
-        if lost:
+        if not refused and any(outcome.lost for outcome in outcomes):
             raise ConnectionError(f"{len(rows) - len(sent)} of {len(rows)} messages were not confirmed")
         return bool(refused)
-
-    async def _side_by_side(self, exchange: AbstractExchange, lanes: Sequence[Lane]) -> list[Outcome]:
-        return await asyncio.gather(*(self._send_lane(exchange, lane) for lane in lanes))
-
-    async def _one_by_one(self, exchange: AbstractExchange, lanes: Sequence[Lane]) -> list[Outcome]:
-        outcomes: list[Outcome] = []
-        for lane in sorted(lanes, key=lambda lane: lane[0].attempts):
-            outcomes.append(await self._send_lane(exchange, lane))
-            if outcomes[-1].lost:
-                break
-        return outcomes
 
     async def _send_lane(self, exchange: AbstractExchange, lane: Lane) -> Outcome:
         outcome = Outcome()
@@ -165,6 +154,13 @@ class Relay:
                 outbox.mark_sent(session, sent)
             if refused:
                 outbox.mark_failed(session, [row.seq for row in refused], PARK_AFTER)
+
+
+async def _open(connection: AbstractConnection) -> AbstractExchange:
+    """A channel for publishing, with everything declared that it may lead to."""
+    channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+    await declare_delays(channel)
+    return await declare_events(channel)
 
 
 def _lanes(rows: Sequence[Unsent]) -> list[Lane]:

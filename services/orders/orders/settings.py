@@ -15,5 +15,6 @@ class OrdersSettings(Settings):
     cart_timeout_s: float = 1.0
     batch: int = 64
     """Placements that share a call and its transactions at most."""
-    intent_deadline_s: int = 60
-    """After so long an unfinished placement is given up (design: reliability 3.1)."""
+    intent_deadline_s: int = 120
+    """After so long an unfinished placement is given up; twice its key's lease (`common.idempotency.LEASE`), so that a
+    buyer who repeats a request whose process has died finishes the order instead of racing the sweeper."""
