@@ -36,7 +36,7 @@ EFFECTS = Table(
 STOCK = Table("stock", METADATA, Column("id", Integer, primary_key=True), Column("count", Integer), **TABLE_OPTIONS)
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def real_hearers() -> Iterator[dict[str, tuple[str, ...]]]:
     """Two services that listen, so that a virtual host is laid out quickly; the real ones come back at the end."""
     real = dict(HEARERS)
