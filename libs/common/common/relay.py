@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 import orjson
 import structlog
-from aio_pika.abc import AbstractConnection, AbstractExchange
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
+from aio_pika.exceptions import AMQPError
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.orm import Session
 
@@ -80,16 +81,20 @@ class Relay:
             await disconnect(connection)
 
     async def _lead(self, connection: AbstractConnection) -> None:
-        exchange = await _open(connection)
         lease = await asyncio.to_thread(self._engine.connect)
         try:
             while not await asyncio.to_thread(_take, lease, self._lock):
                 await asyncio.sleep(LEASE_POLL_S)
-            await self._carry(connection, exchange, lease)
+            while True:
+                channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+                await declare_delays(channel)
+                await self._carry(await declare_events(channel), lease)
+                await _close(channel)
         finally:
             await asyncio.to_thread(_let_go, lease)
 
-    async def _carry(self, connection: AbstractConnection, exchange: AbstractExchange, lease: Connection) -> None:
+    async def _carry(self, exchange: AbstractExchange, lease: Connection) -> None:
+        """Send until something is refused: that may have closed the channel, or may mean that a queue was deleted."""
         clock = asyncio.get_running_loop().time
         checked = clock()
         while True:
@@ -100,7 +105,7 @@ class Relay:
             if not rows:
                 await self._bell.wait(POLL_S)
             elif await self._send(exchange, rows):
-                exchange = await _open(connection)  # perhaps a queue was deleted, or the refusal closed the channel
+                return
 
     def _read(self) -> list[Unsent]:
         moment = time.monotonic()
@@ -156,11 +161,9 @@ class Relay:
                 outbox.mark_failed(session, [row.seq for row in refused], PARK_AFTER)
 
 
-async def _open(connection: AbstractConnection) -> AbstractExchange:
-    """A channel for publishing, with everything declared that it may lead to."""
-    channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-    await declare_delays(channel)
-    return await declare_events(channel)
+async def _close(channel: AbstractChannel) -> None:
+    with suppress(AMQPError, RuntimeError):
+        await channel.close()
 
 
 def _lanes(rows: Sequence[Unsent]) -> list[Lane]:

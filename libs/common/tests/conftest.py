@@ -18,9 +18,8 @@ from common.ids import new_id
 from common.outbox import add_inbox, add_outbox
 from common.running import Background, cancelled, keep_running
 from common.settings import Settings
-from common.testing.broker import Broker, drop_vhost
+from common.testing.broker import Broker
 from common.testing.proxy import Proxy, proxied
-from common.testing.servers import Servers
 
 METADATA = new_metadata()
 add_outbox(METADATA)
@@ -83,11 +82,9 @@ def sessions(engine: Engine) -> Sessions:
 
 
 @pytest.fixture
-def broker(servers: Servers, new_broker: Callable[[], Broker]) -> Iterator[Broker]:
+def broker(new_broker: Callable[[], Broker]) -> Broker:
     """A virtual host of the test's own."""
-    broker = new_broker()
-    yield broker
-    drop_vhost(broker, servers.management)
+    return new_broker()
 
 
 @pytest.fixture

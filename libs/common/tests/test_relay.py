@@ -316,6 +316,7 @@ def test_a_row_that_is_refused_holds_up_only_its_subject_and_is_parked_after_ten
     rows: Rows,
 ) -> None:
     monkeypatch.setattr(relay, "FIRST_REST_S", 0.001)
+    monkeypatch.setattr(relay, "POLL_S", 0.01)
     monkeypatch.setattr(relay, "is_heard", lambda _: True)
     tap = broker.tap("user.registered")
     bad = row("stuck", "nobody.hears") if trouble == "unroutable" else row("stuck", number=10**30)
@@ -409,10 +410,11 @@ def count_name(session: Any, event: UserRegistered) -> None:
 
 
 def test_an_event_waits_for_a_service_that_has_never_run(
-    relayed: Relay, broker: Broker, registered: Registered, tell: Callable[..., None]
+    relayed: Relay, broker: Broker, registered: Registered, tell: Callable[..., None], rows: Rows
 ) -> None:
     person = new_id()
     tell(registered(person))
+    eventually(lambda: all_sent(rows))
     assert UUID(broker.take(queue_name("shelf"), 1)[0]["subject"]) == person
 
 
