@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from common.service_tokens import new_service_key, public_half
 from stoa.servers import SCHEMAS
 from stoa.servers.server import write
 from stoa.settings import Settings
@@ -19,6 +20,13 @@ class Credentials:
     rabbitmq_password: str
     mysql_root_password: str
     mysql_passwords: Mapping[str, str]
+    service_keys: Mapping[str, str]
+    """By service: the key with which it shows its sisters who is calling."""
+
+    @property
+    def sister_keys(self) -> str:
+        """The public halves of all, as `STOA_SISTER_KEYS` takes them."""
+        return " ".join(f"{name}={public_half(key)}" for name, key in self.service_keys.items())
 
 
 def read_credentials(settings: Settings) -> Credentials:
@@ -31,13 +39,16 @@ def read_credentials(settings: Settings) -> Credentials:
         rabbitmq_password=known["rabbitmq_password"],
         mysql_root_password=known["mysql_root_password"],
         mysql_passwords={schema: known[f"mysql_{schema}_password"] for schema in SCHEMAS},
+        service_keys={name: known[f"{name}_service_key"] for name in SCHEMAS},
     )
 
 
 def _kept(path: Path) -> dict[str, str]:
-    names = ["secret_key", "rabbitmq_password", "mysql_root_password", *(f"mysql_{name}_password" for name in SCHEMAS)]
+    passwords = ["secret_key", "rabbitmq_password", "mysql_root_password"]
+    passwords += [f"mysql_{name}_password" for name in SCHEMAS]
     old: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-    new = {name: old.get(name) or secrets.token_urlsafe(36) for name in names}
+    new = {name: old.get(name) or secrets.token_urlsafe(36) for name in passwords}
+    new |= {name: old.get(name) or new_service_key() for name in (f"{schema}_service_key" for schema in SCHEMAS)}
     if new != old:
         write(path, json.dumps(new, indent=2) + "\n")
     return new

@@ -93,6 +93,12 @@ class Settings(BaseSettings):
     mysql_orders_password: str = ""
     mysql_notifier_password: str = ""
     mysql_realtime_password: str = ""
+    auth_service_key: str = ""
+    catalog_service_key: str = ""
+    cart_service_key: str = ""
+    orders_service_key: str = ""
+    notifier_service_key: str = ""
+    realtime_service_key: str = ""
 
     @model_validator(mode="after")
     def _refuse_what_endangers_production(self) -> Self:

@@ -161,6 +161,8 @@ class Stack:
             "STOA_DATABASE_URL": self.mysql.url(name),
             "STOA_BROKER_URL": self.rabbitmq.url(),
             "STOA_REDIS_URL": self.redis.url(),
+            "STOA_SERVICE_KEY": self.credentials.service_keys[name],
+            "STOA_SISTER_KEYS": self.credentials.sister_keys,
             "STOA_PUBLIC_URL": settings.outside_url,
             "STOA_CURRENCY": settings.currency,
             "STOA_LOG_LEVEL": settings.log_level,

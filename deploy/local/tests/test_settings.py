@@ -74,7 +74,10 @@ def test_secrets_are_made_once_and_readable_by_their_owner_only(tmp_path):
     settings = Settings(run=tmp_path)
     first = read_credentials(settings)
     assert read_credentials(settings) == first
-    assert len({first.secret_key, first.rabbitmq_password, *first.mysql_passwords.values()}) == 8
+    assert (
+        len({first.secret_key, first.rabbitmq_password, *first.mysql_passwords.values(), *first.service_keys.values()})
+        == 14
+    )
     assert (tmp_path / "secrets.json").stat().st_mode & 0o077 == 0
 
 

@@ -3,6 +3,7 @@
 import pytest
 from supervisor.options import ServerOptions
 
+from common.service_tokens import public_half
 from stoa.credentials import read_credentials
 from stoa.settings import Settings
 from stoa.stack import SERVICES, Stack
@@ -33,6 +34,14 @@ def test_only_auth_holds_the_key_that_guards_the_signing_keys(stack, name):
     assert (stack.credentials.secret_key in str(stack.service_environment(name))) == (name == "auth")
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_service_holds_its_own_key_and_the_public_halves_of_all(stack, name):
+    environment = stack.service_environment(name)
+    for service, key in stack.credentials.service_keys.items():
+        assert (key in environment.values()) == (service == name)
+        assert f"{service}={public_half(key)}" in environment["STOA_SISTER_KEYS"].split()
+
+
 def test_the_shell_hands_on_settings_of_services_but_nothing_else(stack):
     environment = stack.service_environment("orders")
     assert environment["STOA_THREADS"] == "9"
@@ -42,6 +51,7 @@ def test_the_shell_hands_on_settings_of_services_but_nothing_else(stack):
 
 def test_the_portal_and_the_gateway_hold_no_secret(stack):
     secrets = {stack.credentials.secret_key, stack.credentials.rabbitmq_password, *stack.mysql.passwords.values()}
+    secrets |= set(stack.credentials.service_keys.values())
     for process in (stack.portal, stack.gateway):
         assert not secrets & set(process.environment.values())
 

@@ -17,12 +17,14 @@ from starlette.types import ASGIApp
 from common import logs, refusals
 from common.consumer import Consumer, Handle
 from common.database import new_engine, new_sessions, ping
-from common.http import AsyncSister
+from common.events.hearers import BRIEF
+from common.http import AsyncSister, Sister
 from common.metrics import OutboxState
 from common.relay import Relay
 from common.requests import Threshold
 from common.revocation import Revocations
 from common.running import Background, cancelled, keep_running
+from common.service_tokens import Badge, Sisters
 from common.settings import Settings
 from common.tokens import Keys, Tokens
 
@@ -58,8 +60,10 @@ class Service:
         self.redis: Redis = Redis.from_url(
             settings.redis_url, socket_connect_timeout=0.2, socket_timeout=0.2, health_check_interval=30
         )
-        self.auth = AsyncSister("auth", settings.auth_url, timeout_s=AUTH_S)
+        self.badge = Badge(name, settings.service_key)
+        self.auth = AsyncSister("auth", settings.auth_url, self.badge, timeout_s=AUTH_S)
         self.keys = Keys(self.auth)
+        self.sisters = Sisters(name, settings.sister_keys)
         self.tokens = Tokens(self.keys, Revocations(self.redis, self.auth))
         self.metrics = CollectorRegistry()
         self._pings = anyio.CapacityLimiter(MOST_PINGS)
@@ -74,14 +78,22 @@ class Service:
         """Call these when the application has stopped."""
         self._closing.extend(last)
 
+    def sister(self, name: str, base_url: str, *, timeout_s: float, attempts: int = 1) -> Sister:
+        """A client for a sister, who is shown this service's badge; closed when the application has stopped."""
+        sister = Sister(name, base_url, self.badge, timeout_s=timeout_s, attempts=attempts)
+        self.closes(sister.close)
+        return sister
+
     def says(self) -> None:
         """Carry this service's outbox to the broker."""
         self.runs(Relay(self.name, self.settings.broker_url, self.engine, self.sessions))
         self.metrics.register(OutboxState(self.name, self.sessions))
 
     def hears(self, handle: Handle, after: Callable[[], None] | None = None) -> None:
-        """Consume this service's queue."""
+        """Consume this service's queue, and its brief one if it has such."""
         self.runs(Consumer(self.name, self.settings.broker_url, self.sessions, handle, after))
+        if self.name in BRIEF:
+            self.runs(Consumer(self.name, self.settings.broker_url, self.sessions, handle, after, brief=True))
 
     def app(self, routers: Sequence[APIRouter], state: Mapping[str, Any] | None = None) -> FastAPI:
         """The web application: the given routes, health, metrics, problem+json, and the background in its lifespan."""
@@ -99,7 +111,8 @@ class Service:
         refusals.install(app)
         for router in (*routers, self._inside()):
             app.include_router(router)
-        for name, part in {"sessions": self.sessions, "tokens": self.tokens, **(state or {})}.items():
+        own = {"sessions": self.sessions, "tokens": self.tokens, "sisters": self.sisters}
+        for name, part in {**own, **(state or {})}.items():
             setattr(app.state, name, part)
         return app
 

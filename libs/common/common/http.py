@@ -11,6 +11,7 @@ import structlog
 from structlog.contextvars import get_contextvars
 
 from common.errors import Unavailable
+from common.service_tokens import Badge
 
 log = structlog.get_logger(__name__)
 
@@ -59,11 +60,13 @@ class Sister:
     """A client for one sister service, safe to share between threads.
 
     A call either returns the answer (any status below 500) or raises Unavailable: not connected, too late, 5xx, or a
-    body that is not JSON. `attempts` above 1 are for calls that are idempotent. The request's id and trace go along.
+    body that is not JSON. `attempts` above 1 are for calls that are idempotent. The request's id and trace go along,
+    and the badge's token says who calls.
     """
 
-    def __init__(self, name: str, base_url: str, *, timeout_s: float, attempts: int = 1) -> None:
+    def __init__(self, name: str, base_url: str, badge: Badge, *, timeout_s: float, attempts: int = 1) -> None:
         self.name = name
+        self._badge = badge
         self._attempts = attempts
         self._breaker = Breaker()
         self._client = httpx.Client(
@@ -90,7 +93,8 @@ class Sister:
             if not self._breaker.allow():
                 break
             try:
-                answer = self._client.request(method, path, headers=_passed_on(), **kwargs)
+                headers = _passed_on() | self._badge.headers(self.name)
+                answer = self._client.request(method, path, headers=headers, **kwargs)
                 if answer.status_code < 500:
                     body = answer.json() if answer.content else None
                     self._breaker.note(succeeded=True)
@@ -108,8 +112,9 @@ class Sister:
 class AsyncSister:
     """The same for the event loop: short look-ups on the way of a request. Raises Unavailable."""
 
-    def __init__(self, name: str, base_url: str, *, timeout_s: float) -> None:
+    def __init__(self, name: str, base_url: str, badge: Badge, *, timeout_s: float) -> None:
         self.name = name
+        self._badge = badge
         self._timeout_s = timeout_s
         self._breaker = Breaker()
         self._client = httpx.AsyncClient(base_url=base_url, timeout=timeout_s, trust_env=False)
@@ -120,7 +125,8 @@ class AsyncSister:
             raise self._unavailable()
         try:
             async with asyncio.timeout(self._timeout_s):
-                answer = await self._client.get(path, headers=_passed_on())
+                headers = _passed_on() | self._badge.headers(self.name)
+                answer = await self._client.get(path, headers=headers)
             if answer.status_code < 500:
                 body = answer.json()
                 self._breaker.note(succeeded=True)

@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 from common.database import Sessions
 from common.errors import Forbidden, Unauthorized
 from common.idempotency import check_key
+from common.service_tokens import Sisters
 from common.tokens import Tokens, User
 
 SCHEMES = ("bearer", "token")
@@ -56,6 +57,22 @@ async def administrator(user: Annotated[User, Depends(signed_in)]) -> User:
     if not user.is_admin:
         raise Forbidden("this is for administrators who signed in with their password")
     return user
+
+
+def called_by(*services: str) -> Any:
+    """A dependency of internal routes: only these services may call, any sister if none is named.
+
+    Raises Unauthorized without a good service token, Forbidden for that of another service.
+    """
+
+    async def check(connection: HTTPConnection, token: Annotated[str | None, Depends(sent_token)]) -> str:
+        sisters: Sisters = connection.app.state.sisters
+        caller = sisters.caller(token or "")
+        if services and caller not in services:
+            raise Forbidden(f"{caller} has no business here", code="not_for_this_service")
+        return caller
+
+    return Depends(check)
 
 
 async def idempotency_key(

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PLACEHOLDERS = ("change-me", "changeme", "placeholder", "example-secret")
@@ -32,6 +32,10 @@ class Settings(BaseSettings):
     cart_url: str = "http://cart:8000"
     orders_url: str = "http://orders:8000"
     public_url: str = "http://127.0.0.1:8080"
+    service_key: str = Field("", repr=False)
+    """This service's own key for calls to its sisters: 32 bytes in base64url (`stoa service-keys` makes them)."""
+    sister_keys: str = ""
+    """The public keys of all services, `name=key` with spaces between them."""
     currency: str = "EUR"
     threads: int = 24
     """Requests worked on at once by one process; its database pool is this size and a few more."""
@@ -41,6 +45,10 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _refuse_placeholders(self) -> Self:
         if self.env == "production":
+            if not (self.service_key and self.sister_keys):
+                raise ValueError(
+                    "production needs STOA_SERVICE_KEY and STOA_SISTER_KEYS: sisters refuse a call without"
+                )
             for name, value in self:
                 if isinstance(value, str) and any(word in value.lower() for word in PLACEHOLDERS):
                     raise ValueError(f"STOA_{name.upper()} still holds a placeholder; set a real value")

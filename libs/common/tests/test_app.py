@@ -17,10 +17,11 @@ from common.app import Service
 from common.errors import Conflict, TooMany
 from common.events.auth import UserRegistered
 from common.fields import Body, Money
-from common.knocking import Admin, CurrentUser, IdempotencyKey, SessionsDep, Visitor
+from common.knocking import Admin, CurrentUser, IdempotencyKey, SessionsDep, Visitor, called_by
 from common.outbox import say
 from common.pagination import ListQuery
 from common.settings import Settings
+from common.testing.badges import Badges
 from common.testing.broker import Broker
 from common.testing.proxy import Proxy
 from common.testing.signing import Signer
@@ -117,6 +118,16 @@ def read_numbered(number: Annotated[int, Field(ge=1, le=2**31)]) -> dict[str, An
     return {"number": number}
 
 
+@internal.post("/box/", dependencies=[called_by("games")])
+def box(toy: NewToy) -> dict[str, Any]:
+    return {"boxed": toy.name}
+
+
+@internal.get("/shelf/", dependencies=[called_by()])
+def shelf() -> dict[str, Any]:
+    return {"inside": True}
+
+
 @internal.get("/")
 def inside() -> dict[str, Any]:
     return {"inside": True}
@@ -136,12 +147,17 @@ def build(stacked: ExitStack, settings: Settings, auth_sister: FakeSister) -> Cl
 
 
 @pytest.fixture(scope="module")
-def client(schema: str, house_broker: Broker, redis_url: str, signer: Signer) -> Iterator[TestClient]:
+def client(schema: str, house_broker: Broker, redis_url: str, signer: Signer, badges: Badges) -> Iterator[TestClient]:
     """A client of the toy service as it is, for all who only ask it something."""
     with fake_sister() as auth:
         signer.publish_on(auth)
         settings = Settings(
-            env="test", database_url=schema, broker_url=house_broker.url, redis_url=redis_url, auth_url=auth.url
+            env="test",
+            database_url=schema,
+            broker_url=house_broker.url,
+            redis_url=redis_url,
+            auth_url=auth.url,
+            sister_keys=badges.public("games", "shop"),
         )
         with TestClient(Service("toys", settings).app([router, internal]), raise_server_exceptions=False) as client:
             yield client
@@ -295,6 +311,24 @@ def test_a_request_id_is_accepted_or_made(client: TestClient) -> None:
     for odd in ("", "a b", "a" * 65, "<script>", "ä".encode("latin-1"), 'a"b'):
         answer = client.get("/api/nothing/", headers=[(b"X-Request-ID", odd)])  # type: ignore[list-item]
         assert UUID(problem(answer, 404, "not_found")["request_id"])
+
+
+def test_internal_routes_are_for_sisters_with_a_token_of_their_own(
+    client: TestClient, badges: Badges, signer: Signer
+) -> None:
+    toy, games, shop = {"name": "car"}, badges.headers("games", to="toys"), badges.headers("shop", to="toys")
+    for shown in ({}, signer.admin().headers, badges.headers("games", to="shop"), badges.headers("poker", to="toys")):
+        answer = client.post("/internal/toys/box/", json=toy, headers=shown)
+        problem(answer, 401, "invalid_token")
+        assert answer.headers["www-authenticate"] == "Bearer"
+        problem(client.get("/internal/toys/shelf/", headers=shown), 401, "invalid_token")
+    problem(client.post("/internal/toys/box/", json=toy, headers=shop), 403, "not_for_this_service")
+    assert client.post("/internal/toys/box/", json=toy, headers=games).json() == {"boxed": "car"}
+    assert client.get("/internal/toys/shelf/", headers=shop).json() == {"inside": True}
+
+
+def test_a_service_token_is_no_users_token(client: TestClient, badges: Badges) -> None:
+    problem(client.get("/api/toys/mine/", headers=badges.headers("games", to="toys")), 401, "invalid_token")
 
 
 def test_a_path_without_its_slash_is_served_without_a_redirect(client: TestClient) -> None:

@@ -14,6 +14,7 @@ from structlog.contextvars import bound_contextvars
 from common import http
 from common.errors import Unavailable
 from common.http import AsyncSister, Sister
+from common.service_tokens import Badge
 from common.testing.sisters import FakeSister
 
 pytestmark = pytest.mark.unit
@@ -66,7 +67,7 @@ def call() -> Iterator[Callable[..., Sister]]:
     clients: list[Sister] = []
 
     def make(url: str, attempts: int = 1, timeout_s: float = 0.15) -> Sister:
-        clients.append(Sister("catalog", url, timeout_s=timeout_s, attempts=attempts))
+        clients.append(Sister("catalog", url, Badge("toys"), timeout_s=timeout_s, attempts=attempts))
         return clients[-1]
 
     yield make
@@ -229,7 +230,7 @@ def test_the_requests_id_and_trace_go_along(raw: Raw, call: Call) -> None:
 
 
 async def ask_all(url: str, times: int, path: str = "/") -> list[object]:
-    sister = AsyncSister("auth", url, timeout_s=0.15)
+    sister = AsyncSister("auth", url, Badge("toys"), timeout_s=0.15)
     answers: list[object] = []
     for _ in range(times):
         try:

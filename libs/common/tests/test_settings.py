@@ -33,8 +33,16 @@ def test_what_is_needed_must_be_there(name: str) -> None:
 @pytest.mark.parametrize("value", ["mysql://a:change-me@b/c", "mysql://a:CHANGEME@b/c", "x-placeholder-x"])
 def test_a_placeholder_is_refused_in_production_only(value: str) -> None:
     Settings(**NEEDED | {"database_url": value})  # type: ignore[arg-type]
+    keys = {"service_key": "k", "sister_keys": "toys=k"}
     with pytest.raises(ValidationError, match="STOA_DATABASE_URL"):
-        Settings(env="production", **NEEDED | {"database_url": value})  # type: ignore[arg-type]
+        Settings(env="production", **NEEDED | keys | {"database_url": value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("keys", [{}, {"service_key": "k"}, {"sister_keys": "toys=k"}])
+def test_production_needs_the_keys_by_which_sisters_know_each_other(keys: dict[str, str]) -> None:
+    Settings(**NEEDED | keys)  # type: ignore[arg-type]
+    with pytest.raises(ValidationError, match="STOA_SERVICE_KEY and STOA_SISTER_KEYS"):
+        Settings(env="production", **NEEDED | keys)  # type: ignore[arg-type]
 
 
 def test_a_fault_point_is_dead_unless_a_test_has_armed_it() -> None:

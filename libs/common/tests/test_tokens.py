@@ -24,6 +24,7 @@ from common.errors import Problem, Unauthorized, Unavailable
 from common.http import AsyncSister
 from common.ids import new_id
 from common.revocation import EPOCH, Revocations, revoked_key
+from common.service_tokens import Badge
 from common.testing.signing import KID, Signer
 from common.testing.sisters import FakeSister, fake_sister
 from common.tokens import JWKS_PATH, TYPE, Keys, Tokens, User
@@ -46,7 +47,7 @@ def run(url: str, story: Callable[[Tokens], Coroutine[Any, Any, Any]], redis: An
     """Run a story with a token check that asks the auth at this address."""
 
     async def begin() -> Any:
-        auth = AsyncSister("auth", url, timeout_s=1)
+        auth = AsyncSister("auth", url, Badge("toys"), timeout_s=1)
         try:
             store = redis if redis is not None else Memory(**{EPOCH: "1"})
             return await story(Tokens(Keys(auth), Revocations(store, auth)))
@@ -260,7 +261,7 @@ def verdict(forger: Signer) -> Iterator[Verdict]:
     """What one long-lived check says to a token: the user, or the problem's code."""
     with fake_sister() as auth, asyncio.Runner() as runner:
         forger.publish_on(auth)
-        sister = AsyncSister("auth", auth.url, timeout_s=1)
+        sister = AsyncSister("auth", auth.url, Badge("toys"), timeout_s=1)
         tokens = Tokens(Keys(sister), Revocations(Memory(**{EPOCH: "1"}), sister))  # type: ignore[arg-type]
 
         def say(token: str) -> User | str:
@@ -477,7 +478,7 @@ def test_without_any_keys_nothing_can_be_said(signer: Signer, auth_sister: FakeS
 @pytest.mark.unit
 def test_keys_can_be_had_before_the_first_request(signer: Signer, auth_sister: FakeSister) -> None:
     async def story() -> None:
-        auth = AsyncSister("auth", auth_sister.url, timeout_s=1)
+        auth = AsyncSister("auth", auth_sister.url, Badge("toys"), timeout_s=1)
         keys = Keys(auth)
         await keys.warm()
         auth_sister.answer("GET", JWKS_PATH, lambda *_: (503, {}))
@@ -501,7 +502,7 @@ def test_a_session_that_redis_calls_ended_is_refused(redis_url: str, signer: Sig
 
     async def story(redis: Any) -> None:
         await redis.set(EPOCH, "1")
-        auth = AsyncSister("auth", auth_sister.url, timeout_s=1)
+        auth = AsyncSister("auth", auth_sister.url, Badge("toys"), timeout_s=1)
         tokens = Tokens(Keys(auth), Revocations(redis, auth))
         assert await tokens.user(one.token)
         await redis.set(revoked_key(one.session), "1", ex=600)
@@ -522,7 +523,7 @@ def test_a_redis_that_was_emptied_proves_nothing_and_auth_is_asked(
     signer.ended.add(str(one.session))
 
     async def story(redis: Any) -> list[User | str]:
-        auth = AsyncSister("auth", auth_sister.url, timeout_s=1)
+        auth = AsyncSister("auth", auth_sister.url, Badge("toys"), timeout_s=1)
         tokens = Tokens(Keys(auth), Revocations(redis, auth))
         with pytest.raises(Unauthorized):
             await tokens.user(one.token)

@@ -22,7 +22,7 @@ from auth.schemas import (
     UserView,
 )
 from auth.signing import Signing
-from common.knocking import CurrentUser, SessionsDep, from_state, signed
+from common.knocking import CurrentUser, SessionsDep, called_by, from_state, signed
 
 router = APIRouter(prefix="/api/auth", tags=["auth"])
 internal = APIRouter(prefix="/internal", include_in_schema=False)
@@ -106,7 +106,7 @@ def jwks(signing: SigningDep) -> Any:
     return signing.jwks()
 
 
-@internal.get("/sessions/{sid}/", response_model=SessionState)
+@internal.get("/sessions/{sid}/", response_model=SessionState, dependencies=[called_by()])
 def session_state(sid: UUID, sessions: SessionsDep) -> Any:
     """Whether a session goes on."""
     return {"active": queries.is_open(sessions, sid)}

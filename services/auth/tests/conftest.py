@@ -16,6 +16,7 @@ from auth.main import build
 from auth.settings import AuthSettings
 from common.database import Sessions, new_engine, new_sessions
 from common.ids import new_id
+from common.testing.badges import Badges
 from common.testing.broker import Broker
 from common.testing.waiting import eventually
 
@@ -41,13 +42,14 @@ def own_redis_url(redis_url: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def settings(database_url: str, broker: Broker, own_redis_url: str) -> AuthSettings:
+def settings(database_url: str, broker: Broker, own_redis_url: str, badges: Badges) -> AuthSettings:
     return AuthSettings(
         env="test",
         database_url=database_url,
         broker_url=broker.url,
         redis_url=own_redis_url,
         secret_key=SECRET,
+        sister_keys=badges.public("catalog", "notifier"),
         argon2_time_cost=1,
         argon2_memory_kib=64,
     )

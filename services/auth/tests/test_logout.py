@@ -16,6 +16,7 @@ from common.errors import Unauthorized
 from common.http import AsyncSister
 from common.ids import new_id
 from common.revocation import EPOCH, Revocations, revoked_key
+from common.testing.badges import Badges
 from common.testing.waiting import eventually
 from common.tokens import Keys, Tokens, User
 
@@ -33,11 +34,14 @@ def sid(person: Person) -> UUID:
 
 
 @pytest.fixture
-def another_service(auth_url: str, own_redis_url: str) -> Ask:
+def another_service(auth_url: str, own_redis_url: str, badges: Badges) -> Ask:
     """What a service that is not auth makes of a token: the user, or why it is refused."""
 
+    badge = badges.badge("catalog")
+
     async def ask(token: str, asked: str, redis_url: str) -> User | str:
-        keys, sessions = AsyncSister("auth", auth_url, timeout_s=5), AsyncSister("auth", asked, timeout_s=5)
+        keys = AsyncSister("auth", auth_url, badge, timeout_s=5)
+        sessions = AsyncSister("auth", asked, badge, timeout_s=5)
         redis = AsyncRedis.from_url(redis_url)
         try:
             return await Tokens(Keys(keys), Revocations(redis, sessions)).user(token)
@@ -104,11 +108,12 @@ def test_signing_out_is_seen_when_redis_is_away(ada: Person, client: httpx.Clien
 
 
 def test_a_replica_without_redis_signs_out_and_another_one_tells_everybody(
-    settings: AuthSettings, redis: "Redis", ada: Person, another_service: Ask
+    settings: AuthSettings, redis: "Redis", ada: Person, another_service: Ask, badges: Badges
 ) -> None:
     with serving(settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})) as cut_off:
         assert httpx.post(f"{cut_off}{PATH}", headers=ada.headers, trust_env=False).status_code == 200
-        state = httpx.get(f"{cut_off}/internal/sessions/{sid(ada)}/", trust_env=False)
+        shown = badges.headers("catalog", to="auth")
+        state = httpx.get(f"{cut_off}/internal/sessions/{sid(ada)}/", headers=shown, trust_env=False)
     assert state.json() == {"active": False}
     eventually(lambda: redis.exists(revoked_key(sid(ada))), seconds=5)
     assert another_service(ada.access_token, asked=NOWHERE) == "session_ended"
@@ -137,9 +142,9 @@ def test_twenty_departures_at_once_are_all_answered(client: httpx.Client, ada: P
     assert client.get("/api/auth/me/", headers=ada.headers).status_code == 401
 
 
-def test_sisters_are_told_whether_a_session_goes_on(client: httpx.Client, ada: Person) -> None:
+def test_sisters_are_told_whether_a_session_goes_on(client: httpx.Client, ada: Person, badges: Badges) -> None:
     def state(session: object) -> httpx.Response:
-        return client.get(f"/internal/sessions/{session}/")
+        return client.get(f"/internal/sessions/{session}/", headers=badges.headers("catalog", to="auth"))
 
     assert state(sid(ada)).json() == {"active": True}
     assert state(new_id()).json() == {"active": False}

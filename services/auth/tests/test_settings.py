@@ -9,7 +9,7 @@ from auth.settings import AuthSettings
 
 pytestmark = pytest.mark.unit
 
-REST: dict[str, Any] = {"database_url": "", "broker_url": "", "redis_url": ""}
+REST: dict[str, Any] = {"database_url": "", "broker_url": "", "redis_url": "", "service_key": "k", "sister_keys": "k"}
 
 
 def test_a_short_secret_is_refused_and_not_shown() -> None:

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from cart import queries, usecases
 from cart.models import Holder
 from cart.schemas import AddItem, CartView, LinesView, RemoveItem, UpdateItem
-from common.knocking import CurrentUser, IdempotencyKey, SessionsDep, from_state, signed
+from common.knocking import CurrentUser, IdempotencyKey, SessionsDep, called_by, from_state, signed
 from common.replies import reply, tagged
 
 router = APIRouter(prefix="/api/cart", tags=["cart"], dependencies=signed)
-internal = APIRouter(prefix="/internal/carts", include_in_schema=False)
+internal = APIRouter(prefix="/internal/carts", include_in_schema=False, dependencies=[called_by("orders")])
 
 TAG = re.compile(r'(?<!W/)"([0-9]{1,18})(?:-[0-9a-f]{8})?"')
 """A strong entity tag of ours, or just a version in quotes; If-Match takes no weak ones (RFC 9110, section 13.1.1)."""

@@ -11,6 +11,7 @@ from common import logs
 from common.database import new_engine, new_sessions
 from common.errors import Unavailable
 from common.http import Sister
+from common.service_tokens import Badge
 
 PAGE_TIMEOUT_S = 10.0
 ATTEMPTS = 3
@@ -35,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def rebuild(settings: CartSettings) -> int:
     """Copy the catalogue; how many products it has. Safe beside a running service. Raises Unavailable."""
     engine = new_engine(settings.database_url, pool_size=1)
-    sister = Sister("catalog", settings.catalog_url, timeout_s=PAGE_TIMEOUT_S, attempts=ATTEMPTS)
+    badge = Badge("cart", settings.service_key)
+    sister = Sister("catalog", settings.catalog_url, badge, timeout_s=PAGE_TIMEOUT_S, attempts=ATTEMPTS)
     try:
         return rebuild_copies(new_sessions(engine), Catalog(sister))
     finally:

@@ -10,7 +10,6 @@ from cart.consumers import hear
 from cart.copying import learn_product
 from cart.settings import CartSettings
 from common.app import Service
-from common.http import Sister
 from common.running import Every
 
 TIDY_S = 60.0
@@ -20,10 +19,9 @@ def build(settings: CartSettings | None = None) -> FastAPI:
     """The web application of cart."""
     settings = settings or CartSettings()
     service = Service("cart", settings)
-    catalog = Sister("catalog", settings.catalog_url, timeout_s=settings.catalog_timeout_s)
+    catalog = service.sister("catalog", settings.catalog_url, timeout_s=settings.catalog_timeout_s)
     service.hears(hear)
     service.runs(Every("cart tidy", TIDY_S, partial(usecases.tidy, service.sessions)))
-    service.closes(catalog.close)
     return service.app(
         routers=[api.router, api.internal],
         state={

@@ -16,6 +16,7 @@ from cart.settings import CartSettings
 from common.database import Sessions, new_engine, new_sessions
 from common.events.catalog import ProductCreated
 from common.revocation import EPOCH
+from common.testing.badges import Badges
 from common.testing.broker import Broker
 from common.testing.signing import SignedUser, Signer
 from common.testing.sisters import FakeSister, fake_sister
@@ -58,7 +59,9 @@ def catalog() -> Iterator[FakeSister]:
 
 
 @pytest.fixture(scope="session")
-def settings(database_url: str, broker: Broker, redis_url: str, auth: FakeSister, catalog: FakeSister) -> CartSettings:
+def settings(
+    database_url: str, broker: Broker, redis_url: str, auth: FakeSister, catalog: FakeSister, badges: Badges
+) -> CartSettings:
     """Where everything is."""
     with Redis.from_url(redis_url) as redis:
         redis.set(EPOCH, "test")
@@ -69,6 +72,8 @@ def settings(database_url: str, broker: Broker, redis_url: str, auth: FakeSister
         redis_url=redis_url,
         auth_url=auth.url,
         catalog_url=catalog.url,
+        service_key=badges.key("cart"),
+        sister_keys=badges.public("orders"),
         currency="GBP",
     )
 

@@ -9,6 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from common.events.catalog import ProductCreated
+from common.testing.badges import Badges
 from common.testing.signing import SignedUser, Signer
 
 ROUTES = [
@@ -218,12 +219,16 @@ def test_a_line_that_could_not_be_ordered_stays_and_is_told(
     assert say("update_item", {"product_id": lantern.product_id, "quantity": 2}).status_code == refusal
 
 
-def test_sisters_get_the_lines(client: TestClient, user: SignedUser, say: Callable[..., Any], copied: Made) -> None:
+def test_orders_gets_the_lines(
+    client: TestClient, user: SignedUser, say: Callable[..., Any], copied: Made, badges: Badges
+) -> None:
+    def ask(whose: object) -> Any:
+        return client.get(f"/internal/carts/{whose}/", headers=badges.headers("orders", to="cart"))
+
     numbers = [copied().product_id for _ in range(2)]
     for number in numbers:
         say("add_item", {"product_id": number, "quantity": number % 7 + 1})
 
-    answer = client.get(f"/internal/carts/{user.id}/").json()
-    assert answer == {"items": [{"product_id": number, "quantity": number % 7 + 1} for number in numbers]}
-    assert client.get(f"/internal/carts/{uuid4()}/").json() == {"items": []}
-    assert client.get("/internal/carts/nobody/").status_code == 404
+    assert ask(user.id).json() == {"items": [{"product_id": number, "quantity": number % 7 + 1} for number in numbers]}
+    assert ask(uuid4()).json() == {"items": []}
+    assert ask("nobody").status_code == 404

@@ -18,7 +18,7 @@ from catalog.schemas import (
     ReservationOutcomes,
     ReservationsWanted,
 )
-from common.knocking import Admin, IdempotencyKey, SessionsDep, Visitor, from_state, signed
+from common.knocking import Admin, IdempotencyKey, SessionsDep, Visitor, called_by, from_state, signed
 from common.pagination import Page
 from common.replies import reply, tagged
 
@@ -117,13 +117,13 @@ def archive_product(
     editing.archive_product(sessions, product_id, admin, currency, if_match)
 
 
-@internal.post("/reservations/")
+@internal.post("/reservations/", dependencies=[called_by("orders")])
 def hold_stock(wanted: ReservationsWanted, sessions: SessionsDep, currency: Currency) -> ReservationOutcomes:
     """Hold stock for orders that are being placed, each all or nothing."""
     return ReservationOutcomes(results=holding.hold_stock(sessions, wanted.reservations, currency))
 
 
-@internal.get("/products/")
+@internal.get("/products/", dependencies=[called_by("cart")])
 def list_briefs(query: Annotated[BriefQuery, Query()], sessions: SessionsDep, currency: Currency) -> ProductBriefs:
     """Products as sisters know them, of every status."""
     return queries.list_briefs(sessions, query, currency)

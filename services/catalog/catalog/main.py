@@ -9,7 +9,6 @@ from catalog.clients import Orders
 from catalog.consumers import hearing
 from catalog.settings import CatalogSettings
 from common.app import Service
-from common.http import Sister
 from common.running import Every
 
 TIDY_S = 60.0
@@ -19,7 +18,7 @@ def build(settings: CatalogSettings | None = None) -> FastAPI:
     """The web application of catalog."""
     settings = settings or CatalogSettings()
     service = Service("catalog", settings)
-    sister = Sister("orders", settings.orders_url, timeout_s=settings.orders_timeout_s)
+    sister = service.sister("orders", settings.orders_url, timeout_s=settings.orders_timeout_s)
     sweep = partial(sweeping.sweep_holds, service.sessions, Orders(sister), settings.currency)
     requeue = partial(uploading.enqueue_waiting, service.sessions, tasks.enqueue)
     tidy = partial(sweeping.tidy, service.sessions, settings.upload_dir)
@@ -30,7 +29,6 @@ def build(settings: CatalogSettings | None = None) -> FastAPI:
         Every("catalog imports", settings.requeue_s, requeue),
         Every("catalog tidy", TIDY_S, tidy),
     )
-    service.closes(sister.close)
     return service.app(
         routers=[uploads.router, api.router, api.internal],
         state={

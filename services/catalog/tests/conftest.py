@@ -21,6 +21,7 @@ from common.database import Sessions, error_number, new_engine, new_sessions
 from common.ids import new_id
 from common.outbox import outbox
 from common.revocation import EPOCH
+from common.testing.badges import Badges
 from common.testing.broker import Broker
 from common.testing.signing import SignedUser, Signer
 from common.testing.sisters import FakeSister, fake_sister
@@ -56,6 +57,7 @@ def settings(
     redis_url: str,
     signer: Signer,
     orders: FakeSister,
+    badges: Badges,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[CatalogSettings]:
     """The settings, in the environment as well: the worker's side reads them there."""
@@ -68,6 +70,8 @@ def settings(
             "redis_url": redis_url,
             "auth_url": auth.url,
             "orders_url": orders.url,
+            "service_key": badges.key("catalog"),
+            "sister_keys": badges.public("auth", "cart", "orders"),
             "upload_dir": str(tmp_path_factory.mktemp("uploads")),
             "sweep_s": "0.2",
             "requeue_s": "0.2",
@@ -124,12 +128,21 @@ def deadlocks() -> Iterator[list[RetryDetails]]:
 class Shop:
     """Short ways to do to catalog what tests often do."""
 
-    def __init__(self, client: TestClient, admin: SignedUser, sessions: Sessions, broker: Broker, folder: Path) -> None:
+    def __init__(
+        self,
+        client: TestClient,
+        admin: SignedUser,
+        sessions: Sessions,
+        broker: Broker,
+        folder: Path,
+        badges: Badges,
+    ) -> None:
         self.client = client
         self.admin = admin
         self.sessions = sessions
         self.broker = broker
         self.folder = folder
+        self.badges = badges
 
     def add(self, **values: Any) -> dict[str, Any]:
         """A new product, as administrators see it."""
@@ -156,9 +169,21 @@ class Shop:
 
     def hold(self, *wishes: dict[str, Any]) -> list[dict[str, Any]]:
         """What becomes of these wishes."""
-        answer = self.client.post("/internal/reservations/", json={"reservations": wishes})
-        results: list[dict[str, Any]] = self._body(answer)["results"]
+        results: list[dict[str, Any]] = self._body(self.ask_to_hold(*wishes))["results"]
         return results
+
+    def ask_to_hold(self, *wishes: Any) -> Any:
+        """Catalog's answer to orders about these wishes."""
+        shown = self.badges.headers("orders", to="catalog")
+        return self.client.post("/internal/reservations/", json={"reservations": wishes}, headers=shown)
+
+    def briefs(self, query: str) -> list[dict[str, Any]]:
+        """Products as cart asks for them."""
+        shown = self.badges.headers("cart", to="catalog")
+        products: list[dict[str, Any]] = self._body(self.client.get(f"/internal/products/?{query}", headers=shown))[
+            "products"
+        ]
+        return products
 
     def upload(self, text: str | bytes, media_type: str = "text/csv", **options: Any) -> UUID:
         """The id of an import of this file, which nobody works on yet."""
@@ -252,9 +277,14 @@ class Shop:
 
 @pytest.fixture
 def shop(
-    client: TestClient, admin: SignedUser, sessions: Sessions, broker: Broker, settings: CatalogSettings
+    client: TestClient,
+    admin: SignedUser,
+    sessions: Sessions,
+    broker: Broker,
+    settings: CatalogSettings,
+    badges: Badges,
 ) -> Iterator[Shop]:
     """The shop; when the test is done the ledger must add up."""
-    shop = Shop(client, admin, sessions, broker, settings.upload_dir)
+    shop = Shop(client, admin, sessions, broker, settings.upload_dir, badges)
     yield shop
     shop.check_books()

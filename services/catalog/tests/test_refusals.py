@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from common.testing.badges import Badges
 from common.testing.signing import SignedUser
 
 GOOD = {"name": "Lamp", "price": "1.00"}
@@ -115,8 +116,9 @@ def test_another_method_is_405(client: TestClient, admin: SignedUser) -> None:
         {"reservations": "all"},
     ],
 )
-def test_a_sister_that_speaks_nonsense_is_refused(client: TestClient, body: Any) -> None:
-    assert client.post("/internal/reservations/", json=body).status_code == 400
+def test_a_sister_that_speaks_nonsense_is_refused(client: TestClient, badges: Badges, body: Any) -> None:
+    shown = badges.headers("orders", to="catalog")
+    assert client.post("/internal/reservations/", json=body, headers=shown).status_code == 400
 
 
 @pytest.mark.parametrize(
@@ -138,4 +140,4 @@ def test_a_sister_that_speaks_nonsense_is_refused(client: TestClient, body: Any)
 def test_a_bad_wish_is_refused(shop: Any, field: str, value: Any) -> None:
     wish = shop.wish({1: 1}) | {field: value}
 
-    assert shop.client.post("/internal/reservations/", json={"reservations": [wish]}).status_code == 400
+    assert shop.ask_to_hold(wish).status_code == 400

@@ -16,6 +16,7 @@ from catalog.sweeping import sweep_holds, tidy
 from common.database import Sessions
 from common.http import Sister
 from common.ids import new_id
+from common.service_tokens import Badge
 from common.testing.sisters import FakeSister
 from common.testing.waiting import eventually
 
@@ -97,7 +98,7 @@ def test_a_hold_is_not_asked_about_before_its_grace_is_over(
     product = shop.add()["id"]
     orders.answer("POST", "/internal/orders/", lambda *_: (200, {"outcome": "cancelled"}))
     order_id = hold(shop, product, JUST_OVER)
-    client = Orders(Sister("orders", settings.orders_url, timeout_s=2))
+    client = Orders(Sister("orders", settings.orders_url, Badge("catalog"), timeout_s=2))
 
     sweep_holds(sessions, client, "EUR")
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from common.idempotency import new_claim
-from common.knocking import Admin, CurrentUser, IdempotencyKey, SessionsDep, from_state, signed
+from common.knocking import Admin, CurrentUser, IdempotencyKey, SessionsDep, called_by, from_state, signed
 from common.pagination import Page
 from common.replies import reply, tagged
 from orders.models import Status
@@ -17,7 +17,7 @@ from orders.schemas import Cancellation, Change, MoveView, NewOrder, OrdersQuery
 from orders.till import Till
 
 router = APIRouter(prefix="/api/orders", tags=["orders"], dependencies=signed)
-internal = APIRouter(prefix="/internal/orders", include_in_schema=False)
+internal = APIRouter(prefix="/internal/orders", include_in_schema=False, dependencies=[called_by("catalog")])
 
 TillDep = Annotated[Till, from_state("till")]
 OwnersLimit = Annotated[Status, from_state("customer_cancel_until")]

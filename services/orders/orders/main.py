@@ -5,7 +5,6 @@ from functools import partial
 from fastapi import FastAPI
 
 from common.app import Service
-from common.http import Sister
 from common.running import Every
 from orders import api
 from orders.clients import Cart, Catalog
@@ -22,12 +21,11 @@ def build(settings: OrdersSettings | None = None) -> FastAPI:
     """The web application of orders."""
     settings = settings or OrdersSettings()
     service = Service("orders", settings)
-    catalog = Sister("catalog", settings.catalog_url, timeout_s=settings.catalog_timeout_s, attempts=2)
-    cart = Sister("cart", settings.cart_url, timeout_s=settings.cart_timeout_s)
+    catalog = service.sister("catalog", settings.catalog_url, timeout_s=settings.catalog_timeout_s, attempts=2)
+    cart = service.sister("cart", settings.cart_url, timeout_s=settings.cart_timeout_s)
     service.says()
     service.runs(Every("orders sweep", SWEEP_S, partial(sweep, service.sessions)))
     service.runs(Every("orders tidy", TIDY_S, partial(tidy, service.sessions)))
-    service.closes(catalog.close, cart.close)
     return service.app(
         routers=[api.router, api.internal],
         state={

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, create_engine, func, select
 
 from common.outbox import outbox
 from common.revocation import EPOCH
+from common.testing.badges import Badges
 from common.testing.broker import Broker
 from common.testing.signing import SignedUser, Signer
 from common.testing.sisters import FakeSister, fake_sister
@@ -104,6 +105,7 @@ def settings(
     auth_sister: FakeSister,
     catalog: FakeSister,
     cart: FakeSister,
+    badges: Badges,
 ) -> OrdersSettings:
     with Redis.from_url(redis_url) as redis:
         redis.set(EPOCH, "tests")
@@ -115,6 +117,8 @@ def settings(
         auth_url=auth_sister.url,
         catalog_url=catalog.url,
         cart_url=cart.url,
+        service_key=badges.key("orders"),
+        sister_keys=badges.public("catalog"),
         intent_deadline_s=60,
     )
 

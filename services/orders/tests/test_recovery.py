@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from common.clock import now
 from common.database import new_sessions
 from common.idempotency import idempotency_keys
 from common.ids import new_id
+from common.testing.badges import Badges
 from common.testing.broker import Broker
 from common.testing.migrations import walk
 from common.testing.signing import SignedUser
@@ -30,6 +31,7 @@ from orders.settings import OrdersSettings
 from .conftest import FOLDER, Shelves
 
 BODY = {"items": [{"product_id": 1, "quantity": 2}]}
+Ask = Callable[[Any], Any]
 POINTS = ["orders.after_intent", "orders.after_hold", "orders.before_commit", "orders.after_commit"]
 
 
@@ -49,6 +51,17 @@ def crashing(settings: OrdersSettings, tmp_path: Path, request: pytest.FixtureRe
         finally:
             process.kill()
             assert process.wait() == 137, (tmp_path / "log").read_text()[-2000:]
+
+
+@pytest.fixture
+def ask(client: TestClient, badges: Badges) -> Ask:
+    """Asks for the final word on an order, as catalog does."""
+
+    def resolve(order_id: Any) -> Any:
+        shown = badges.headers("catalog", to="orders")
+        return client.post(f"/internal/orders/{order_id}/resolve/", headers=shown).json()
+
+    return resolve
 
 
 def overdue(engine: Engine) -> None:
@@ -135,9 +148,11 @@ def _lease_over(engine: Engine) -> None:
         session.commit()
 
 
-def test_catalog_is_told_the_final_word(client: TestClient, shelves: Shelves, ada: SignedUser, engine: Engine) -> None:
+def test_catalog_is_told_the_final_word(
+    client: TestClient, shelves: Shelves, ada: SignedUser, engine: Engine, ask: Ask
+) -> None:
     def word(order_id: Any) -> Any:
-        return client.post(f"/internal/orders/{order_id}/resolve/").json()["outcome"]
+        return ask(order_id)["outcome"]
 
     placed = client.post("/api/orders/", json=BODY, headers=ada.headers).json()["id"]
     assert word(placed) == "placed"
@@ -149,16 +164,16 @@ def test_catalog_is_told_the_final_word(client: TestClient, shelves: Shelves, ad
 
 
 def test_asking_gives_up_an_overdue_intent_but_not_a_fresh_one(
-    client: TestClient, catalog: Any, ada: SignedUser, engine: Engine
+    client: TestClient, catalog: Any, ada: SignedUser, engine: Engine, ask: Ask
 ) -> None:
     catalog.answer("POST", "/internal/reservations/", lambda *_: (500, {}))
     key = {"Idempotency-Key": str(uuid4())}
     assert client.post("/api/orders/", json=BODY, headers=ada.headers | key).status_code == 503
     with Session(engine) as session:
         intent = session.scalars(select(Order.id).where(Order.user_id == ada.id)).one()
-    assert client.post(f"/internal/orders/{intent}/resolve/").json() == {"outcome": "pending"}
+    assert ask(intent) == {"outcome": "pending"}
     overdue(engine)
-    assert client.post(f"/internal/orders/{intent}/resolve/").json() == {"outcome": "cancelled"}
+    assert ask(intent) == {"outcome": "cancelled"}
     assert client.get(f"/api/orders/{intent}/", headers=ada.headers).status_code == 404
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from common.testing import servers as places
+from common.testing.badges import Badges
 from common.testing.broker import Broker, fresh_vhost
 from common.testing.migrations import migrate
 from common.testing.servers import Servers
@@ -58,6 +59,12 @@ def redis_url(servers: Servers) -> str:
 def signer() -> Signer:
     """Signs users' tokens in the place of auth."""
     return Signer()
+
+
+@pytest.fixture(scope="session")
+def badges() -> Badges:
+    """Keys by which services know each other."""
+    return Badges()
 
 
 @pytest.fixture
