@@ -1,7 +1,8 @@
 """The broker's room: exchanges, queues and a publish that either is confirmed or raises.
 
-Topology (design: reliability, D9): one topic exchange; per hearing service a quorum queue and a dead-letter queue; four
-delay queues shared by all, from which a message returns to the queue that its routing key names.
+Topology (design: reliability, D9): one topic exchange; per hearing service a quorum queue and a dead-letter queue, and
+where there is something that is worth hearing for minutes only a brief queue, whose messages expire and are never
+dead-lettered; four delay queues shared by all, from which a message returns to the queue that its routing key names.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractQueue
 from aio_pika.exceptions import ChannelPreconditionFailed, PublishError
 
-from common.events.hearers import HEARERS
+from common.events.hearers import BRIEF, HEARERS
 
 EXCHANGE = "stoa.events"
 DELAYS_S = (1, 10, 60, 600)
@@ -24,6 +25,8 @@ PREFETCH = 20
 HEARTBEAT_S = 10
 CONNECT_S = 5
 CONFIRM_S = 5
+BRIEF_S = 600
+"""How long a brief queue keeps a message: the life of a one-time code (design: api.md, section 2)."""
 DEAD_LETTER_BYTES = 100 * 1024 * 1024
 
 QUORUM: dict[str, Any] = {"x-queue-type": "quorum"}
@@ -36,6 +39,11 @@ class Refused(ConnectionError):
 def queue_name(service: str) -> str:
     """The queue on which a service hears events."""
     return f"{service}.events"
+
+
+def brief_queue_name(service: str) -> str:
+    """The queue on which a service hears what is worth hearing for minutes only."""
+    return f"{service}.events.brief"
 
 
 def dead_letter_name(service: str) -> str:
@@ -81,6 +89,10 @@ async def declare_events(channel: AbstractChannel) -> AbstractExchange:
         queue = await declare_queue(channel, service)
         for event_type in types:
             await queue.bind(exchange, event_type)
+    for service, types in BRIEF.items():
+        queue = await declare_brief_queue(channel, service)
+        for event_type in types:
+            await queue.bind(exchange, event_type)
     return exchange
 
 
@@ -96,6 +108,16 @@ async def declare_queue(channel: AbstractChannel, service: str) -> AbstractQueue
         "x-overflow": "reject-publish",
     }
     return await channel.declare_queue(queue_name(service), durable=True, arguments=arguments)
+
+
+async def declare_brief_queue(channel: AbstractChannel, service: str) -> AbstractQueue:
+    """A service's brief queue; what expires on it, or exceeds the delivery limit, is gone."""
+    arguments = QUORUM | {
+        "x-delivery-limit": DELIVERY_LIMIT,
+        "x-message-ttl": BRIEF_S * 1000,
+        "x-overflow": "reject-publish",
+    }
+    return await channel.declare_queue(brief_queue_name(service), durable=True, arguments=arguments)
 
 
 async def declare_delays(channel: AbstractChannel) -> None:

@@ -23,6 +23,7 @@ from common import outbox
 from common.broker import (
     DELAYS_S,
     PREFETCH,
+    brief_queue_name,
     connect,
     dead_letter_name,
     declare_delays,
@@ -96,7 +97,10 @@ def _attempt(message: AbstractIncomingMessage) -> int:
 
 
 class Consumer:
-    """Hears one service's queue. `handle` gets the new events of a batch; `after` is called once it is committed."""
+    """Hears one service's queue. `handle` gets the new events of a batch; `after` is called once it is committed.
+
+    With `brief` it hears the service's brief queue instead; what cannot be handled there is dropped with a log line.
+    """
 
     def __init__(
         self,
@@ -105,9 +109,13 @@ class Consumer:
         sessions: Sessions,
         handle: Handle,
         after: Callable[[], None] | None = None,
+        *,
+        brief: bool = False,
     ) -> None:
-        self.name = f"{service} consumer"
+        self._queue = brief_queue_name(service) if brief else queue_name(service)
+        self.name = f"{self._queue} consumer"
         self._service = service
+        self._brief = brief
         self._broker_url = broker_url
         self._sessions = sessions
         self._handle = handle
@@ -128,7 +136,7 @@ class Consumer:
     async def _consume(self, channel: AbstractChannel) -> None:
         waiting: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
         await _when_deaf(channel, lambda: waiting.put_nowait(None))
-        queue = await channel.get_queue(queue_name(self._service))
+        queue = await channel.get_queue(self._queue)
         await queue.consume(waiting.put)
         while True:
             batch = [await waiting.get()]
@@ -226,15 +234,20 @@ class Consumer:
         seconds = DELAYS_S[attempt]
         log.info("event_delayed", service=self._service, type=item.envelope.type, seconds=seconds, error=repr(error))
         exchange = await channel.get_exchange(delay_name(seconds))
-        await self._move(item.message, exchange, queue_name(self._service), {ATTEMPT: attempt + 1})
+        await self._move(item.message, exchange, self._queue, {ATTEMPT: attempt + 1})
         HEARD.labels(self._service, "delayed").inc()
 
     async def _bury(self, channel: AbstractChannel, message: AbstractIncomingMessage, reason: str, detail: str) -> None:
+        if self._brief:
+            log.error("event_dropped", service=self._service, reason=reason, detail=detail)
+            HEARD.labels(self._service, "dropped").inc()
+            await message.ack()
+            return
         log.error("event_dead_lettered", service=self._service, reason=reason, detail=detail)
         headers = {
             "x-reason": reason,
             "x-detail": detail.encode("utf-8", "replace").decode(),
-            "x-queue": queue_name(self._service),
+            "x-queue": self._queue,
             "x-dead-at": now().isoformat(),
         }
         await self._move(message, channel.default_exchange, dead_letter_name(self._service), headers)

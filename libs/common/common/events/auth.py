@@ -1,23 +1,19 @@
-"""What auth says."""
+"""What auth says. No secret is ever in it: whoever mails a code asks auth for it when the mail is written."""
 
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
 from common.events.base import Event
 
 
-class UserRegistered(Event):
-    """A person has opened an account."""
+class AboutUser(Event):
+    """Something that has happened to an account; `version` grows with each of them."""
 
-    type: ClassVar[str] = "user.registered"
     source: ClassVar[str] = "/services/auth"
 
     user_id: UUID
     version: int
-    username: str
-    email: str
-    first_name: str = ""
-    last_name: str = ""
 
     @property
     def subject(self) -> str:
@@ -26,3 +22,67 @@ class UserRegistered(Event):
     @property
     def sequence(self) -> int:
         return self.version
+
+
+class UserRegistered(AboutUser):
+    """A person has opened an account. `challenge_id` is the check of the address, to be mailed to it."""
+
+    type: ClassVar[str] = "user.registered"
+
+    username: str
+    email: str
+    first_name: str = ""
+    last_name: str = ""
+    challenge_id: UUID | None = None
+
+
+class UserUpdated(AboutUser):
+    """Name or address is another now; `previous_email` is there when the address is, with the check of the new one."""
+
+    type: ClassVar[str] = "user.updated"
+
+    username: str
+    email: str
+    first_name: str = ""
+    last_name: str = ""
+    previous_email: str | None = None
+    challenge_id: UUID | None = None
+
+
+class SessionsRevoked(AboutUser):
+    """Sessions have ended before their time; the reason is a word such as `logout` or `password_changed`."""
+
+    type: ClassVar[str] = "user.sessions_revoked"
+
+    sessions: list[UUID]
+    reason: str
+    at: datetime
+
+
+class ChallengeRequested(Event):
+    """Somebody who named an address wants to prove that it is theirs; whose it is, if anyone's, is looked up later."""
+
+    source: ClassVar[str] = "/services/auth"
+
+    challenge_id: UUID
+    expires_at: datetime
+
+    @property
+    def subject(self) -> str:
+        return str(self.challenge_id)
+
+    @property
+    def sequence(self) -> int:
+        return 1
+
+
+class OtpRequested(ChallengeRequested):
+    """A one-time code is to be mailed."""
+
+    type: ClassVar[str] = "user.otp_requested"
+
+
+class PasswordResetRequested(ChallengeRequested):
+    """The link for a new password is to be mailed."""
+
+    type: ClassVar[str] = "user.password_reset_requested"
