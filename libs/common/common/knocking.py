@@ -90,3 +90,5 @@ Admin = Annotated[User, Depends(administrator)]
 IdempotencyKey = Annotated[str | None, Depends(idempotency_key)]
 signed = [_documented]
 """Put into a route's `dependencies` so that the API page shows the padlock."""
+for_admins = [_documented, Depends(administrator)]
+"""The same for a route that is for administrators and need not know which one asks."""

@@ -2,13 +2,16 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import urlencode
 
 import orjson
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Select, func
+from sqlalchemy.orm import Session
 
 from common.errors import Invalid, NotFound
 
@@ -78,7 +81,7 @@ def decode_cursor(cursor: str) -> list[Any]:
             return keys
     except (ValueError, binascii.Error):
         pass
-    raise Invalid("this cursor is not one of ours; begin again with an empty one", code="invalid_cursor")
+    raise _not_ours()
 
 
 def numbered(base_url: str, query: ListQuery, count: int, results: list[Item]) -> Page[Item]:
@@ -99,6 +102,44 @@ def keyed(base_url: str, query: ListQuery, results: list[Item], last: Sequence[A
     """A page by cursor; `last` holds the last row's keys, or None when nothing comes after it."""
     following = None if last is None else _link(base_url, query, cursor=encode_cursor(last), limit=query.size)
     return Page(next=following, previous=None, results=results)
+
+
+@dataclass(frozen=True)
+class Key:
+    """The unique column that a list is ordered by; `parse` makes its value of a cursor's word, None if it cannot."""
+
+    column: Any
+    parse: Callable[[str], Any]
+    down: bool = True
+
+
+def read_page(
+    session: Session, wanted: Select[Any], key: Key, query: ListQuery, base_url: str, view: Callable[[Any], Item]
+) -> Page[Item]:
+    """The page of rows that the query asks for. Raises Invalid for a bad cursor, NotFound past the end."""
+    ordered = wanted.order_by(key.column.desc() if key.down else key.column)
+    if query.by_cursor:
+        rows = session.scalars(_following(ordered, key, query).limit(query.size + 1)).all()
+        shown = rows[: query.size]
+        last = [getattr(shown[-1], key.column.key)] if len(rows) > query.size else None
+        return keyed(base_url, query, [view(row) for row in shown], last)
+    count = session.scalar(wanted.with_only_columns(func.count(), maintain_column_froms=True)) or 0
+    rows = session.scalars(ordered.offset(query.offset).limit(query.page_size)).all()
+    return numbered(base_url, query, count, [view(row) for row in rows])
+
+
+def _following(ordered: Select[Any], key: Key, query: ListQuery) -> Select[Any]:
+    keys = query.after()
+    if keys is None:
+        return ordered
+    last = key.parse(str(keys[0])) if len(keys) == 1 else None
+    if last is None:
+        raise _not_ours()
+    return ordered.where(key.column < last if key.down else key.column > last)
+
+
+def _not_ours() -> Invalid:
+    return Invalid("this cursor is not one of ours; begin again with an empty one", code="invalid_cursor")
 
 
 def _link(base_url: str, query: ListQuery, **changed: Any) -> str:

@@ -1,11 +1,12 @@
-"""Auth's commands for operators: the first administrator, a new signing key."""
+"""Auth's commands for operators: the first administrator, new signing keys."""
 
 from typing import Annotated
 
 import typer
 from pydantic import ValidationError
 
-from auth import usecases
+from auth import registering
+from auth.challenges import Challenges
 from auth.passwords import Passwords
 from auth.schemas import Registration
 from auth.settings import AuthSettings
@@ -28,7 +29,8 @@ def create_admin(
     passwords = Passwords(settings.argon2_time_cost, settings.argon2_memory_kib, settings.argon2_parallelism)
     try:
         form = Registration(username=username, email=email, password=password)
-        created = usecases.create_admin(new_sessions(engine), passwords, form)
+        challenges = Challenges(settings.secret_key)
+        created = registering.create_admin(new_sessions(engine), passwords, challenges, form)
     except (Problem, ValidationError) as error:
         raise _refused(error) from None
     finally:
@@ -37,12 +39,18 @@ def create_admin(
 
 
 @app.command()
-def rotate_key() -> None:
-    """Publish a new signing key; it signs after 15 minutes, when every service knows it."""
+def rotate_keys(
+    *,
+    compromised: Annotated[
+        bool, typer.Option(help="Withdraw all present keys at once: their tokens die within a minute.")
+    ] = False,
+) -> None:
+    """Publish a new signing key, which signs from 15 minutes on, when every service knows it; nobody is signed out."""
     settings = AuthSettings()
     engine = new_engine(settings.database_url, pool_size=1)
     try:
-        activates_at = Signing(new_sessions(engine), settings.secret_key, settings.access_ttl_s).rotate()
+        signing = Signing(new_sessions(engine), settings.secret_key, settings.access_ttl_s)
+        activates_at = signing.replace() if compromised else signing.rotate()
     except Problem as error:
         raise _refused(error) from None
     finally:

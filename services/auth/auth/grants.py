@@ -21,6 +21,8 @@ from auth.models import RefreshToken, User, UserSession
 from auth.signing import Signing
 from common.clock import now
 from common.database import affected
+from common.events.auth import SessionsRevoked
+from common.outbox import say
 
 GRACE = timedelta(seconds=10)
 """How long one repeat from the same client is taken for a lost answer (design: api.md, section 2)."""
@@ -137,10 +139,17 @@ def digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def end_sessions(session: Session, session_ids: Sequence[UUID], reason: str) -> None:
-    """End sessions in the caller's transaction; one that is over already keeps its first reason."""
+def end_sessions(session: Session, user: User, session_ids: Sequence[UUID], reason: str) -> list[UUID]:
+    """End these sessions of a user and say so, in the caller's transaction, which has locked the user's row.
+
+    Returns them; one that is over already keeps its first reason.
+    """
     going_on = update(UserSession).where(UserSession.id.in_(session_ids), UserSession.revoked_at.is_(None))
     session.execute(going_on.values(revoked_at=now(), revoked_for=reason))
+    user.version += 1
+    ended = list(session_ids)
+    say(session, SessionsRevoked(user_id=user.id, version=user.version, sessions=ended, reason=reason, at=now()))
+    return ended
 
 
 def open_sessions(session: Session, user_id: UUID) -> list[UUID]:

@@ -5,7 +5,8 @@ from functools import partial
 from fastapi import FastAPI
 from redis import Redis
 
-from auth import api, usecases
+from auth import api, inside, tidying
+from auth.challenges import Challenges
 from auth.grants import Grants
 from auth.passwords import HashingPool, Passwords
 from auth.revocations import PASS_S, REDIS_S, Keeper, OwnSessions, RevokedSet
@@ -28,16 +29,18 @@ def build(settings: AuthSettings | None = None) -> FastAPI:
     parts = {
         "signing": signing,
         "revoked": revoked,
+        "challenges": Challenges(s.secret_key),
         "grants": Grants(signing, s.secret_key, s.access_ttl_s, s.refresh_days),
         "passwords": Passwords(s.argon2_time_cost, s.argon2_memory_kib, s.argon2_parallelism),
         "hashing": hashing,
+        "lists_url": f"{s.public_url}/api/auth/",
         "tokens": Tokens(OwnKeys(signing), OwnSessions(sessions)),
     }
     service.says()
     service.runs(
         Every("signing keys", RELOAD_S, signing.reload),
         Every("revocations", PASS_S, Keeper(sessions, revoked).keep),
-        Every("tidy", 60, partial(usecases.tidy, sessions)),
+        Every("tidy", 60, partial(tidying.tidy, sessions)),
     )
     service.closes(hashing.close, redis.close)
-    return service.app([api.router, api.internal], state=parts)
+    return service.app([api.router, inside.router], state=parts)

@@ -1,4 +1,4 @@
-"""Auth's tables: who has an account, which sessions they opened, the refresh tokens of those, and the signing keys."""
+"""Auth's tables: accounts, sessions, their refresh tokens, challenges, counted guesses, and the signing keys."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -43,6 +43,7 @@ class User(Base):
         UniqueConstraint("username_key"),
         UniqueConstraint("email_key"),
         CheckConstraint("role IN ('user', 'admin')", name="role"),
+        Index(None, "role", "is_active"),
         TABLE_OPTIONS,
     )
 
@@ -51,6 +52,8 @@ class User(Base):
     username_key: Mapped[str] = mapped_column(String(150, collation=EXACT))
     email: Mapped[str] = mapped_column(String(254))
     email_key: Mapped[str] = mapped_column(String(254, collation=EXACT))
+    email_verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When somebody who reads the mail of this address has shown it last."""
     password_hash: Mapped[str] = mapped_column(String(255, collation=EXACT))
     first_name: Mapped[str] = mapped_column(String(150), default="")
     last_name: Mapped[str] = mapped_column(String(150), default="")
@@ -60,6 +63,27 @@ class User(Base):
     version: Mapped[int] = mapped_column(Integer, default=1)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, onupdate=now)
+
+    @property
+    def full_name(self) -> str:
+        """How a letter begins."""
+        return f"{self.first_name} {self.last_name}".strip() or self.username
+
+    @property
+    def email_verified(self) -> bool:
+        """Whether the address is known to be read by this person."""
+        return self.email_verified_at is not None
+
+    @property
+    def own_words(self) -> list[str]:
+        """What a password must not simply repeat."""
+        local, names = self.email.rpartition("@")[0], f"{self.first_name} {self.last_name}".strip()
+        return [self.username, self.email, local, self.first_name, self.last_name, names]
+
+    @property
+    def etag(self) -> str:
+        """The strong entity tag of the account's view."""
+        return f'"{self.version}"'
 
 
 class UserSession(Base):
@@ -107,6 +131,72 @@ class RefreshToken(Base):
     """Fingerprint of the client that used it."""
     repeated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When its use was repeated because the answer had been lost."""
+
+
+class Purpose(StrEnum):
+    """What a challenge is answered for."""
+
+    SIGN_IN = "sign_in"
+    PASSWORD_RESET = "password_reset"  # noqa: S105
+    EMAIL_CHECK = "email_check"
+
+
+class Closed(StrEnum):
+    """Why a challenge can no longer be answered."""
+
+    USED = "used"
+    SUPERSEDED = "superseded"
+    DEAD = "dead"
+    """Guessed at too often."""
+
+
+class Challenge(Base):
+    """Something secret that is mailed to an address, and that only its reader can send back.
+
+    The secret itself is nowhere: it is worked out from `seed` with a key that is not in the database. Challenges are
+    made for any address that is named, whether an account has it or not.
+    """
+
+    __tablename__ = "challenges"
+    __table_args__ = (
+        Index(None, "email_key", "purpose", "created_at"),
+        Index(None, "expires_at"),
+        TABLE_OPTIONS,
+    )
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=new_id)
+    purpose: Mapped[str] = mapped_column(String(16, collation=EXACT))
+    email_key: Mapped[str] = mapped_column(String(254, collation=EXACT))
+    seed: Mapped[bytes] = mapped_column(BINARY(32))
+    tries: Mapped[int] = mapped_column(Integer, default=0)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    closed_for: Mapped[str | None] = mapped_column(String(16, collation=EXACT))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be answered now."""
+        return self.closed_at is None and self.expires_at > now()
+
+    def close(self, reason: Closed) -> None:
+        """Let it never be answered again; the first reason stays."""
+        if self.closed_at is None:
+            self.closed_at, self.closed_for = now(), reason
+
+
+class Guesses(Base):
+    """Failures in a row against one door: an account, an account from one address, the codes of an address."""
+
+    __tablename__ = "guesses"
+    __table_args__ = (Index(None, "updated_at"), TABLE_OPTIONS)
+
+    door: Mapped[bytes] = mapped_column(BINARY(32), primary_key=True)
+    failures: Mapped[int] = mapped_column(Integer)
+    since: Mapped[datetime] = mapped_column(UtcDateTime)
+    """When the first of them was."""
+    shut_until: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class SigningKey(Base):

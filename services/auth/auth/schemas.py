@@ -1,20 +1,21 @@
 """The bodies that auth takes and gives over HTTP."""
 
 import re
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from unicodedata import normalize
 from uuid import UUID
 
 import email_validator
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
-from auth.models import compared
+from auth.models import Role, User, UserSession, compared
+from auth.passwords import LONGEST, SHORTEST
 from common.fields import Body, UtcTime, View
+from common.pagination import ListQuery
 
 USERNAME = re.compile(r"[\w.+-]+")
 PHONE_NUMBER = re.compile(r"\+?[0-9 ()./-]{3,31}")
 LONGEST_NAME = 150
-LONGEST_PASSWORD = 128
 LONGEST_ADDRESS = 254
 
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()  # a shop inside a company or on a test machine has users too
@@ -59,9 +60,12 @@ Address = Annotated[
 ]
 Name = Annotated[str, Field(max_length=LONGEST_NAME), AfterValidator(_printable)]
 PhoneNumber = Annotated[str, Field(max_length=32), AfterValidator(_phone_number)]
-Secret = Annotated[str, StringConstraints(strip_whitespace=False, min_length=1, max_length=LONGEST_PASSWORD)]
+Secret = Annotated[str, StringConstraints(strip_whitespace=False, min_length=1, max_length=LONGEST)]
 """A password as it is typed: nothing is stripped from it."""
-NewPassword = Annotated[str, StringConstraints(strip_whitespace=False, min_length=8, max_length=LONGEST_PASSWORD)]
+Chosen = Annotated[str, StringConstraints(strip_whitespace=False, min_length=SHORTEST, max_length=LONGEST)]
+"""A password that is to be kept from now on."""
+Token = Annotated[str, Field(min_length=1, max_length=200, repr=False)]
+"""What a link in a mail ends with."""
 
 
 class Registration(Body):
@@ -69,7 +73,7 @@ class Registration(Body):
 
     username: Username
     email: Address
-    password: NewPassword = Field(repr=False)
+    password: Chosen = Field(repr=False)
     password2: Secret | None = Field(None, repr=False, description="The password once more")
     first_name: Name = ""
     last_name: Name = ""
@@ -81,12 +85,6 @@ class Registration(Body):
         if again is not None and again != info.data.get("password", again):
             raise ValueError("the two passwords differ")
         return again
-
-    @property
-    def own_words(self) -> list[str]:
-        """What a password must not simply repeat."""
-        full_name = f"{self.first_name} {self.last_name}".strip()
-        return [self.username, self.email, self.email.rpartition("@")[0], self.first_name, self.last_name, full_name]
 
 
 class Credentials(Body):
@@ -112,6 +110,70 @@ class Credentials(Body):
             return name
 
 
+class Reader(Body):
+    """The address whose reader is to get a mail."""
+
+    email: Address
+
+
+class OneTimeCode(Body):
+    """The address, and the code that was mailed to it."""
+
+    email: Address
+    otp: Annotated[str, Field(pattern=r"^[0-9]{6}$", repr=False)]
+
+
+class Proof(Body):
+    """The token of a link that was mailed."""
+
+    token: Token
+
+
+class NewPassword(Body):
+    """The token that was mailed, and the password from now on."""
+
+    token: Token
+    new_password: Chosen = Field(repr=False)
+
+
+class PasswordChange(Body):
+    """The password until now and from now on."""
+
+    old_password: Secret = Field(repr=False)
+    new_password: Chosen = Field(repr=False)
+
+
+class Change(Body):
+    """What one may change of one's own account; another name or address needs the password as well."""
+
+    username: Username | None = None
+    email: Address | None = None
+    first_name: Name | None = None
+    last_name: Name | None = None
+    phone_number: PhoneNumber | None = None
+    current_password: Secret | None = Field(None, repr=False)
+
+    def fields(self) -> dict[str, str]:
+        """The new values by the account's names for them."""
+        return self.model_dump(exclude_none=True, exclude={"current_password"})
+
+    def touches_identity(self, user: User) -> bool:
+        """Whether the account would be known by another name or address."""
+        return self.username not in (None, user.username) or self.email not in (None, user.email)
+
+
+class Standing(Body):
+    """What administrators change of an account."""
+
+    role: Annotated[Role, Field(strict=False)] | None = None
+    is_active: bool | None = None
+
+    def changes(self, user: User) -> dict[str, Any]:
+        """The values that differ from the account's."""
+        wanted = self.model_dump(exclude_none=True)
+        return {name: value for name, value in wanted.items() if getattr(user, name) != value}
+
+
 class Renewal(Body):
     """The refresh token of the pair that is to be renewed."""
 
@@ -133,6 +195,7 @@ class UserView(View):
     first_name: str
     last_name: str
     phone_number: str
+    email_verified: bool
     role: str
     is_active: bool
     created_at: UtcTime
@@ -162,6 +225,53 @@ class Message(View):
     """A sentence for people."""
 
     message: str
+
+
+class CodeSent(View):
+    """The same for every address; both figures are seconds."""
+
+    message: str
+    expires_in: int
+    resend_after: int
+
+
+class SessionView(View):
+    """A session that goes on, as its user sees it; `current` is the one that asks."""
+
+    id: UUID
+    current: bool
+    amr: list[str]
+    ip: str
+    user_agent: str
+    created_at: UtcTime
+    last_seen_at: UtcTime
+    expires_at: UtcTime
+
+    @classmethod
+    def of(cls, row: UserSession, present: UUID) -> Self:
+        """The view of a session for a user who asks from the present one."""
+        kept = {name: getattr(row, name) for name in cls.model_fields if name not in ("current", "amr")}
+        return cls(current=row.id == present, amr=row.amr.split(), **kept)
+
+
+class UsersQuery(ListQuery):
+    """What the list of users can be asked; `search` finds the beginning of a name or an address."""
+
+    search: Annotated[str, Field(min_length=1, max_length=LONGEST_ADDRESS)] | None = None
+    role: Role | None = None
+    is_active: bool | None = None
+    ordering: Literal["created_at", "-created_at", "username", "-username"] = "-created_at"
+
+
+class MailedSecret(View):
+    """What notifier needs for the mail about a challenge; kept by nobody."""
+
+    purpose: str
+    user_id: UUID
+    email: str
+    name: str
+    secret: str = Field(repr=False)
+    expires_at: UtcTime
 
 
 class SessionState(View):

@@ -79,17 +79,31 @@ class Signing:
         """Publish a new key; when it begins to sign. The present ones are withdrawn once their tokens are dead."""
         activates_at = now() + AHEAD
         try:
-            self._rotate(activates_at)
+            self._publish(activates_at, retires_at=activates_at + self._access_ttl + AHEAD)
         except IntegrityError:
             raise Conflict("another rotation has just taken place") from None
         self.reload()
         return activates_at
 
+    def replace(self) -> datetime:
+        """Withdraw every present key and sign with a new one from now on, because one may be in wrong hands.
+
+        Their tokens die as fast as the services look for keys (a minute); refresh tokens go on.
+        """
+        moment = now()
+        try:
+            self._publish(activates_at=moment, retires_at=moment)
+        except IntegrityError:
+            raise Conflict("another rotation has just taken place") from None
+        self.reload()
+        return moment
+
     @retried
-    def _rotate(self, activates_at: datetime) -> None:
-        retires_at = activates_at + self._access_ttl + AHEAD
+    def _publish(self, activates_at: datetime, retires_at: datetime) -> None:
+        """A new key; those that were in force until now leave at `retires_at`."""
         with self._sessions.begin() as session:
-            session.execute(update(SigningKey).where(SigningKey.retires_at.is_(None)).values(retires_at=retires_at))
+            in_force = or_(SigningKey.retires_at.is_(None), SigningKey.retires_at > retires_at)
+            session.execute(update(SigningKey).where(in_force).values(retires_at=retires_at))
             latest = session.scalar(select(func.max(SigningKey.generation))) or 0
             self._add(session, latest + 1, activates_at)
 

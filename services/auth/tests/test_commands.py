@@ -95,7 +95,7 @@ def test_a_new_signing_key_comes_from_a_command(
     client: httpx.Client, sessions: Sessions, environment: dict[str, str]
 ) -> None:
     known = client.get("/api/auth/jwks.json").json()["keys"]
-    done = CliRunner().invoke(app, ["rotate-key"], env=environment)
+    done = CliRunner().invoke(app, ["rotate-keys"], env=environment)
     assert done.exit_code == 0
     assert "UTC" in done.output
     published = Signing(sessions, environment["STOA_SECRET_KEY"], 600).jwks()["keys"]

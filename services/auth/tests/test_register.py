@@ -10,7 +10,8 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from auth import usecases
+from auth import registering
+from auth.challenges import Challenges
 from auth.models import User, compared
 from auth.passwords import Passwords
 from auth.schemas import Registration
@@ -18,10 +19,11 @@ from common.database import Sessions
 from common.errors import Conflict
 from common.testing.broker import Broker
 
-from .conftest import PASSWORD, form
+from .conftest import PASSWORD, SECRET, form
 
 PATH = "/api/auth/register/"
-VIEW = {"id", "username", "email", "first_name", "last_name", "phone_number", "role", "is_active", "created_at"}
+VIEW = {"id", "username", "email", "first_name", "last_name", "phone_number"}
+VIEW |= {"email_verified", "role", "is_active", "created_at"}
 
 
 def test_a_taken_name_or_address_is_refused_without_saying_which(client: httpx.Client) -> None:
@@ -144,8 +146,8 @@ def test_spaces_around_a_name_go_and_those_of_a_password_stay(client: httpx.Clie
     answer = client.post(PATH, json=sent | {"username": f"  {sent['username']} "})
     assert answer.json()["username"] == sent["username"]
     trimmed = {"username": sent["username"], "password": "spaces around"}
-    assert client.post("/api/auth/login/", json=trimmed).status_code == 401
     assert client.post("/api/auth/login/", json=trimmed | {"password": "  spaces around  "}).status_code == 200
+    assert client.post("/api/auth/login/", json=trimmed).status_code == 401
 
 
 def test_a_new_account_is_said(client: httpx.Client, broker: Broker) -> None:
@@ -154,6 +156,7 @@ def test_a_new_account_is_said(client: httpx.Client, broker: Broker) -> None:
     while (event := broker.take(tap, 1)[0])["subject"] != user["id"]:
         continue  # events of earlier tests may still be on their way
     assert (event["type"], event["source"], event["sequence"]) == ("user.registered", "/services/auth", 1)
+    assert UUID(event["data"].pop("challenge_id")).version == 7
     assert event["data"] == {
         "user_id": user["id"],
         "version": 1,
@@ -189,7 +192,7 @@ def test_registrations_that_all_found_the_name_free_make_one_account(sessions: S
 
     def register(wanted: Registration) -> str:
         try:
-            return str(usecases.register(sessions, Held(), wanted).id)
+            return str(registering.register(sessions, Held(), Challenges(SECRET), wanted).id)
         except Conflict as refused:
             return refused.problem_code
 

@@ -13,7 +13,7 @@ from auth.grants import Client, Grants
 from auth.models import User, UserSession
 from auth.revocations import Keeper, RevokedSet
 from auth.signing import Signing
-from auth.usecases import tidy
+from auth.tidying import tidy
 from common.clock import now
 from common.database import Sessions
 from common.revocation import EPOCH, revoked_key

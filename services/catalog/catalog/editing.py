@@ -14,9 +14,10 @@ from catalog.telling import kind_of_change, product_event
 from common import outbox
 from common.clock import now
 from common.database import Sessions, retried
-from common.errors import NotFound, PreconditionFailed
+from common.errors import NotFound
 from common.events.catalog import ProductCreated
 from common.idempotency import Answer, claim_one, finish, new_claim
+from common.preconditions import check_match
 from common.tokens import User
 
 CREATE = "POST /api/products/"
@@ -58,7 +59,7 @@ def change_product(
     """Take over the fields that were sent. Raises NotFound, PreconditionFailed, Conflict for a taken SKU."""
     with one_product_per_sku(), sessions.begin() as session:
         product = _locked(session, product_id)
-        _check_match(AdminProductView.of(product, currency).etag, if_match)
+        check_match(AdminProductView.of(product, currency).etag, if_match, "product")
         sent = {name: getattr(changes, name) for name in changes.model_fields_set}
         _edit(session, product, sent, admin, currency)
         return AdminProductView.of(product, currency)
@@ -69,7 +70,7 @@ def archive_product(sessions: Sessions, product_id: int, admin: User, currency: 
     """Take a product off sale; orders keep their lines. A repeat changes nothing. Raises NotFound."""
     with sessions.begin() as session:
         product = _locked(session, product_id)
-        _check_match(AdminProductView.of(product, currency).etag, if_match)
+        check_match(AdminProductView.of(product, currency).etag, if_match, "product")
         _edit(session, product, {"status": ARCHIVED}, admin, currency)
 
 
@@ -78,13 +79,6 @@ def _locked(session: Session, product_id: int) -> Product:
     if product is None:
         raise NotFound("there is no such product", code="product_not_found")
     return product
-
-
-def _check_match(etag: str, if_match: str | None) -> None:
-    """Whether the client has seen this version; weak tags never match (RFC 9110, section 13.1.1)."""
-    tags = [tag.strip() for tag in (if_match or "*").split(",")]
-    if etag not in tags and "*" not in tags:
-        raise PreconditionFailed("the product has changed since; read it again")
 
 
 def _edit(session: Session, product: Product, values: Mapping[str, Any], admin: User, currency: str) -> None:

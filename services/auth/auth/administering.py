@@ -1,0 +1,50 @@
+"""What administrators do to accounts: give and take rights, switch them off and on."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from auth.grants import end_sessions, open_sessions
+from auth.models import Role, User
+from auth.revocations import RevokedSet
+from auth.schemas import Standing
+from common.database import Sessions, retried
+from common.errors import Conflict, NotFound
+from common.preconditions import check_match
+
+
+def change_user(sessions: Sessions, revoked: RevokedSet, user_id: UUID, form: Standing, if_match: str | None) -> User:
+    """Change an account's role or switch it off or on; either ends its sessions at once.
+
+    Raises NotFound, PreconditionFailed, and Conflict when no administrator would be left.
+    """
+    user, ended = _change(sessions, user_id, form, if_match)
+    revoked.add(ended)
+    return user
+
+
+@retried
+def _change(sessions: Sessions, user_id: UUID, form: Standing, if_match: str | None) -> tuple[User, Sequence[UUID]]:
+    with sessions.begin() as session:
+        admins = _lock_admins(session)
+        user = session.get(User, user_id, with_for_update=True)
+        if user is None:
+            raise NotFound("there is no such user", code="user_not_found")
+        check_match(user.etag, if_match, "account")
+        changes = form.changes(user)
+        if not changes:
+            return user, []
+        for name, value in changes.items():
+            setattr(user, name, value)
+        if set(admins) <= {user.id} and not (user.role == Role.ADMIN and user.is_active):
+            raise Conflict("this is the last administrator; make another one first", code="last_admin")
+        reason = "disabled" if not user.is_active else "rights_changed"
+        return user, end_sessions(session, user, open_sessions(session, user.id), reason)
+
+
+def _lock_admins(session: Session) -> list[UUID]:
+    """All active administrators, locked in the order of their ids, so that two cannot unmake each other at once."""
+    active = select(User.id).where(User.role == Role.ADMIN, User.is_active.is_(True)).order_by(User.id)
+    return list(session.scalars(active.with_for_update()))
