@@ -14,10 +14,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from common.service_tokens import new_service_key
 from stoa import locking
-from stoa.credentials import read_credentials
+from stoa.credentials import read_credentials, sister_keys
+from stoa.operating import run_auth
 from stoa.preflight import NotNow
-from stoa.servers import ServerFailed
+from stoa.servers import SCHEMAS, ServerFailed
 from stoa.settings import BadSettings, Settings, read_settings
 from stoa.stack import Stack
 from stoa.starting import House
@@ -102,11 +104,48 @@ def migrate() -> None:
 
 
 @app.command()
+def create_admin(
+    username: Annotated[str, typer.Option(prompt=True)],
+    email: Annotated[str, typer.Option(prompt=True)],
+    password: Annotated[
+        str, typer.Option(envvar="STOA_NEW_PASSWORD", prompt=True, hide_input=True, confirmation_prompt=True)
+    ],
+) -> None:
+    """Open an administrator's account; one that is there already is left as it is."""
+    with _sentences():
+        run_auth(_stack(), "create-admin", "--username", username, "--email", email, password=password)
+
+
+@app.command()
+def rotate_keys(
+    *,
+    compromised: Annotated[bool, typer.Option("--compromised", help="Withdraw all present keys at once.")] = False,
+) -> None:
+    """Publish a new signing key; tokens of the old ones stay good until they expire, so nobody is signed out."""
+    with _sentences():
+        run_auth(_stack(), "rotate-keys", *(["--compromised"] if compromised else []))
+
+
+@app.command()
+def service_keys() -> None:
+    """Print new keys for calls between services, as lines for `.env`; for containers, as `stoa up` makes its own."""
+    keys = {name: new_service_key() for name in SCHEMAS}
+    for name, key in keys.items():
+        console.print(f"STOA_{name.upper()}_SERVICE_KEY={key}", highlight=False, soft_wrap=True)
+    console.print(f'STOA_SISTER_KEYS="{sister_keys(keys)}"', highlight=False, soft_wrap=True)
+
+
+@app.command()
 def lock() -> None:
     """Resolve the pins again: requirements-dev.txt, one file per service, and the mailbox's."""
     with _sentences(), console.status("resolve …"):
         for name in locking.lock():
             console.print(f"  [green]✓[/green] {name}")
+
+
+def _stack() -> Stack:
+    settings = read_settings()
+    return Stack(settings, read_credentials(settings))
 
 
 def _house(settings: Settings) -> House:

@@ -26,7 +26,12 @@ class Credentials:
     @property
     def sister_keys(self) -> str:
         """The public halves of all, as `STOA_SISTER_KEYS` takes them."""
-        return " ".join(f"{name}={public_half(key)}" for name, key in self.service_keys.items())
+        return sister_keys(self.service_keys)
+
+
+def sister_keys(service_keys: Mapping[str, str]) -> str:
+    """The public halves of these keys, as `STOA_SISTER_KEYS` takes them."""
+    return " ".join(f"{name}={public_half(key)}" for name, key in service_keys.items())
 
 
 def read_credentials(settings: Settings) -> Credentials:

@@ -2,13 +2,13 @@
 
 import csv
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from stoa.operating import AUTH_COMMANDS
 from stoa.preflight import NotNow
 from stoa.settings import ROOT, Settings
 
@@ -17,10 +17,9 @@ PRODUCTS = Path(__file__).with_name("demo.csv")
 
 def make_admin(settings: Settings, environment: dict[str, str]) -> None:
     """Create the administrator; a repeat changes nothing."""
-    command = [sys.executable, "-m", "auth.commands", "create-admin"]
     account = ["--username", settings.admin_username, "--email", settings.admin_email]
     done = subprocess.run(
-        [*command, *account],
+        [*AUTH_COMMANDS, "create-admin", *account],
         env=environment | {"STOA_ADMIN_PASSWORD": settings.admin_password},
         cwd=ROOT / "services" / "auth",
         capture_output=True,

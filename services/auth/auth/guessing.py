@@ -31,12 +31,12 @@ def door(*words: str) -> bytes:
 
 
 def lock(session: Session, which: bytes) -> Guesses:
-    """The row of a door, made if need be, locked until the caller commits."""
+    """The row of a door, made if need be, locked by that statement until the caller commits."""
     moment = now()
     row = {"door": which, "failures": 0, "since": moment, "shut_until": moment, "updated_at": moment}
     made = insert(Guesses).values(row)
     session.execute(made.on_duplicate_key_update(updated_at=made.inserted.updated_at))
-    return session.get_one(Guesses, which, with_for_update=True, populate_existing=True)
+    return session.get_one(Guesses, which, populate_existing=True)
 
 
 @retried

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import httpx
 import pytest
 import uvicorn
 from redis import Redis
+from sqlalchemy import select, update
 
 from auth.main import build
+from auth.models import Challenge, Purpose, User, compared
 from auth.settings import AuthSettings
 from common.database import Sessions, new_engine, new_sessions
 from common.ids import new_id
@@ -97,6 +100,45 @@ def redis(own_redis_url: str) -> Iterator["Redis"]:
 
 
 @dataclass
+class Postman:
+    """Writes the mails in the place of notifier: asks auth what a challenge's mail says."""
+
+    client: httpx.Client
+    sessions: Sessions
+    badges: Badges
+
+    def challenge(self, email: str, purpose: Purpose) -> Challenge:
+        """The latest challenge for this address."""
+        asked = Challenge.email_key == compared(email), Challenge.purpose == purpose
+        with self.sessions.begin() as session:
+            return session.scalars(select(Challenge).where(*asked).order_by(Challenge.created_at.desc())).all()[0]
+
+    def ask(self, email: str, purpose: Purpose) -> httpx.Response:
+        """Auth's answer about the latest challenge for this address."""
+        shown = self.badges.headers("notifier", to="auth")
+        return self.client.get(f"/internal/challenges/{self.challenge(email, purpose).id}/", headers=shown)
+
+    def secret(self, email: str, purpose: Purpose) -> str:
+        """The code or token in the mail."""
+        answer = self.ask(email, purpose)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["secret"])
+
+    def age(self, email: str, by: timedelta) -> None:
+        """Move all that was asked for this address into the past."""
+        with self.sessions.begin() as session:
+            for row in session.scalars(select(Challenge).where(Challenge.email_key == compared(email))):
+                row.created_at -= by
+                row.expires_at -= by
+                row.closed_at = row.closed_at and row.closed_at - by
+
+
+@pytest.fixture(scope="session")
+def postman(client: httpx.Client, sessions: Sessions, badges: Badges) -> Postman:
+    return Postman(client, sessions, badges)
+
+
+@dataclass
 class Person:
     """Someone with an account, and what the last sign-in gave them."""
 
@@ -113,6 +155,18 @@ class Person:
     @property
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.access_token}"}
+
+    @property
+    def email(self) -> str:
+        return self.form["email"]
+
+    @property
+    def password(self) -> str:
+        return self.form["password"]
+
+    def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> httpx.Response:
+        """A request in this session."""
+        return self.client.request(method, f"/api/auth/{path}", json=body, headers=self.headers | (headers or {}))
 
     def log_in(self) -> "Person":
         """Sign in once more, in a session of its own."""
@@ -132,7 +186,43 @@ def form(**changed: Any) -> dict[str, Any]:
 @pytest.fixture
 def ada(client: httpx.Client) -> Person:
     """A fresh user who has signed in."""
-    sent = form()
+    return signed_up(client)
+
+
+@pytest.fixture
+def ben(client: httpx.Client) -> Person:
+    """Another fresh user who has signed in."""
+    return signed_up(client)
+
+
+def signed_up(client: httpx.Client, **changed: Any) -> Person:
+    """A fresh user who has signed in."""
+    sent = form(**changed)
     answer = client.post("/api/auth/register/", json=sent)
     assert answer.status_code == 201, answer.text
     return Person(client, sent, answer.json()).log_in()
+
+
+@pytest.fixture
+def admin(client: httpx.Client, sessions: Sessions) -> Iterator[Person]:
+    """A fresh administrator; none any more when the test is done."""
+    person = signed_up(client)
+    of_theirs = update(User).where(User.username_key == compared(person.form["username"]))
+    with sessions.begin() as session:
+        session.execute(of_theirs.values(role="admin"))
+    yield person.log_in()
+    with sessions.begin() as session:
+        session.execute(of_theirs.values(role="user"))
+
+
+def refused(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """The body of a refusal, which must be a problem of this status and code."""
+    body: dict[str, Any] = answer.json()
+    assert (answer.status_code, body.get("code")) == (status, code), answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    return body
+
+
+def from_address(number: int) -> dict[str, str]:
+    """The header by which the gateway names a client's address."""
+    return {"X-Forwarded-For": f"10.{number // 65536}.{number // 256 % 256}.{number % 256}"}

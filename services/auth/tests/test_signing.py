@@ -1,5 +1,6 @@
 """Signing keys: made once, kept sealed, several in force at once."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -12,10 +13,10 @@ import pytest
 from sqlalchemy import select, update
 
 from auth.models import SigningKey
-from auth.signing import Signing
+from auth.signing import OwnKeys, Signing
 from common.clock import now
 from common.database import Sessions, new_engine, new_sessions
-from common.errors import Conflict, Unavailable
+from common.errors import Conflict, Unauthorized, Unavailable
 
 from .conftest import FOLDER, SECRET
 
@@ -121,3 +122,15 @@ def _let_pass(sessions: Sessions, time: timedelta) -> None:
             retires_at = key.retires_at and key.retires_at - time
             moved = {"activates_at": key.activates_at - time, "retires_at": retires_at}
             session.execute(update(SigningKey).where(SigningKey.kid == key.kid).values(**moved))
+
+
+def test_compromised_keys_are_withdrawn_at_once_also_those_that_were_about_to_retire(keyless: Sessions) -> None:
+    replica, operator = signing(keyless), signing(keyless)
+    old = kid(replica.sign({}))
+    operator.rotate()
+    operator.replace()
+    replica.reload()
+    assert [key["kid"] for key in replica.jwks()["keys"]] == [kid(replica.sign({}))]
+    assert kid(replica.sign({})) != old
+    with pytest.raises(Unauthorized):
+        asyncio.run(OwnKeys(replica).key(old))
