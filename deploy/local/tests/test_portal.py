@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 
 import httpx
 import pytest
@@ -64,3 +65,24 @@ def test_the_paths_of_a_dead_service_are_a_503(ask):
 
 def test_it_is_alive(ask):
     assert [ask("GET", path).status_code for path in ("/healthz", "/readyz", "/metrics")] == [200, 200, 200]
+
+
+@pytest.mark.parametrize("name", ["verify-email", "reset-password"])
+@pytest.mark.parametrize("end", ["", "/"])
+def test_the_pages_that_mails_lead_to_load_nothing_from_elsewhere(ask, name, end):
+    page = ask("GET", f"/account/{name}{end}")
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "'unsafe-inline'" not in page.headers["content-security-policy"]
+    loaded = re.findall(r'(?:href|src|data-path)="([^"]+)"', page.text)
+    assert loaded
+    assert all(path.startswith(("/account/", "/api/auth/")) for path in loaded)
+    for path in loaded:
+        if path.startswith("/account/"):
+            assert ask("GET", path).status_code == 200
+    assert not re.search(r"<script(?![^>]*\bsrc=)|\bstyle=|\bon\w+=", page.text), "the policy would not let it run"
+
+
+def test_nothing_else_is_given_out_from_their_folder(ask):
+    for path in ("/account/", "/account/reset-password.html", "/account/../main.py", "/account/%2e%2e/main.py"):
+        assert ask("GET", path).status_code == 404

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from common.requests import Threshold
+from portal import accounts
 from portal.health import Health
 from portal.pages import nothing, page, refused, unavailable, wrong_method
 from portal.settings import Settings
@@ -43,6 +44,7 @@ def build(settings: Settings | None = None) -> Threshold:
     routes = [
         Route("/api/health/", overall),
         Route("/api/health/", wrong_method, methods=ANY),
+        *accounts.routes(),
         Route("/healthz", alive),
         Route("/readyz", alive),
         Route("/metrics", metrics),
