@@ -4,7 +4,7 @@ BIN := .venv/bin
 SERVICES := auth catalog cart orders notifier realtime
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap up down status logs urls test e2e check replay migrate lock clean
+.PHONY: help bootstrap up down status logs urls test e2e check replay bench-alike migrate lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9<>-]+:.*## / { printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ check: bootstrap ## Lint, format, types, who imports whom, and the tests that ne
 
 replay: bootstrap ## Play a file of order lines through the gateway: make replay FILE=path.csv
 	@$(BIN)/python bench/replay.py $(FILE) $(a)
+
+bench-alike: bootstrap ## Measure that auth answers for accounts and strangers in the same time
+	@$(BIN)/python bench/alike.py
 
 migrate: ## Bring every schema of the running stack to its newest revision
 	@$(BIN)/stoa migrate

@@ -1,11 +1,14 @@
 """What clients notice of a process that dies, and what they do not."""
 
+from collections.abc import Callable
+
 import pytest
 
 from common.testing.waiting import eventually
 
 from .people import Person, Visitor, new_product, ok, problem, wait_for_numbers
 from .site import PATIENCE_S, Site
+from .test_sessions import PERSONAL
 from .wreckage import Wreckage
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -68,3 +71,31 @@ def test_without_catalog_carts_go_on_and_orders_wait_without_anything_half_done(
     eventually(lambda: ada.order(product, key="dark").status_code == 201, PATIENCE_S)
     assert ok(ada.get("/api/orders/"))["count"] == before + 1
     wait_for_numbers(stranger, product, stock=4, sold=1)
+
+
+def test_without_redis_auth_is_asked_and_without_both_nobody_guesses(
+    site: Site, stranger: Visitor, newcomer: Callable[[], Person]
+) -> None:
+    stayer, leaver = newcomer(), newcomer()
+    site.stop("redis")
+    try:
+        for path in PERSONAL:
+            ok(stayer.get(path))
+        ok(leaver.post("/api/auth/logout/"))
+        for path in PERSONAL:
+            problem(leaver.get(path), 401, "session_ended")
+        site.stop("auth")
+        try:
+            for path in PERSONAL[1:]:
+                eventually(lambda path=path: stayer.get(path).status_code == 503, PATIENCE_S)  # type: ignore[misc]
+                assert int(stayer.get(path).headers["retry-after"]) > 0
+            assert int(stranger.post("/api/auth/login/", {}).headers["retry-after"]) > 0
+            ok(stranger.get("/api/products/"))
+            ok(stranger.get("/api/realtime/products/"))
+        finally:
+            site.start("auth")
+    finally:
+        site.start("redis")
+    for path in PERSONAL:
+        ok(stayer.get(path))
+        problem(leaver.get(path), 401, "session_ended")
