@@ -10,6 +10,7 @@ must not forgive anybody.
 import hashlib
 import math
 from datetime import datetime, timedelta
+from ipaddress import IPv6Address, ip_address
 
 from sqlalchemy import delete
 from sqlalchemy.dialects.mysql import insert
@@ -23,6 +24,8 @@ from common.errors import TooMany
 LONGEST_WAIT_S = 3600
 MOST_A_DAY = 100
 DAY = timedelta(days=1)
+CUSTOMER_BITS = 64
+"""What an IPv6 customer is given whole: further addresses in it cost nothing (gateway/routes.yaml counts alike)."""
 
 
 def door(*words: str) -> bytes:
@@ -43,7 +46,7 @@ def lock(session: Session, which: bytes) -> Guesses:
 def admit(sessions: Sessions, account: str, ip: str) -> None:
     """Let somebody try a password, which counts as a failure until `forget` is called. Raises TooMany."""
     with sessions.begin() as session:
-        pair = session.get(Guesses, door("pair", account, ip))
+        pair = session.get(Guesses, _pair(account, ip))
         if pair is not None and pair.shut_until > now():
             sentence = "too many wrong passwords; wait before you try again"
             raise TooMany(sentence, code="too_many_attempts", retry_after_s=seconds_until(pair.shut_until))
@@ -62,7 +65,7 @@ def admit(sessions: Sessions, account: str, ip: str) -> None:
 def fail(sessions: Sessions, account: str, ip: str) -> None:
     """Note a wrong password: this client waits 2^(n-1) seconds after its n-th in a row, an hour at most."""
     with sessions.begin() as session:
-        pair = lock(session, door("pair", account, ip))
+        pair = lock(session, _pair(account, ip))
         pair.failures += 1
         wait_s = min(2 ** min(pair.failures - 1, 12), LONGEST_WAIT_S)
         pair.shut_until = now() + timedelta(seconds=wait_s)
@@ -70,8 +73,25 @@ def fail(sessions: Sessions, account: str, ip: str) -> None:
 
 def forget(session: Session, account: str, ip: str) -> None:
     """Forget the failures of an account, and of this client with it, in the caller's transaction."""
-    doors = [door("account", account), door("pair", account, ip)]
+    doors = [door("account", account), _pair(account, ip)]
     session.execute(delete(Guesses).where(Guesses.door.in_(doors)))
+
+
+def network(ip: str) -> str:
+    """Whoever may be behind an address: itself, or of IPv6 the 64 bits that one customer has; else what was given."""
+    try:
+        address = ip_address(ip)
+    except ValueError:
+        return ip
+    if not isinstance(address, IPv6Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(IPv6Address(int(address) >> CUSTOMER_BITS << CUSTOMER_BITS))
+
+
+def _pair(account: str, ip: str) -> bytes:
+    return door("pair", account, network(ip))
 
 
 def seconds_until(moment: datetime) -> int:

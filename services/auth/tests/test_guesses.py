@@ -93,6 +93,32 @@ def test_somebody_elses_failures_do_not_keep_the_owner_out(client: httpx.Client,
     assert try_password(client, ada.form["username"], ada.password, number=99).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("ip", "counted_as"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("2001:DB8:1:2::1", "2001:db8:1:2::"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+        ("testclient", "testclient"),
+        ("", ""),
+    ],
+)
+def test_an_ipv6_customer_is_one_client(ip: str, counted_as: str) -> None:
+    assert guessing.network(ip) == counted_as
+
+
+def test_another_address_of_the_same_ipv6_customer_waits_too(client: httpx.Client, ada: Person) -> None:
+    def ask(ip: str, password: str) -> httpx.Response:
+        body = {"username": ada.form["username"], "password": password}
+        return client.post(PATH, json=body, headers={"X-Forwarded-For": ip})
+
+    refused(ask("2001:db8:1:2::1", "wrong"), 401, "invalid_credentials")
+    refused(ask("2001:db8:1:2:ffff::9", ada.password), 429, "too_many_attempts")
+    assert ask("2001:db8:1:3::1", ada.password).status_code == 200
+
+
 def test_fifty_guesses_at_once_count_fifty(client: httpx.Client, name: tuple[str, str], sessions: Sessions) -> None:
     username, account = name
     with ThreadPoolExecutor(50) as crowd:
