@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from auth.derivation import derive_key
-from auth.guessing import door, lock, seconds_until
+from auth.guessing import DAY, door, lock, seconds_until
 from auth.models import Challenge, Closed, Guesses, Purpose
 from common.clock import now
 from common.errors import TooMany
@@ -34,6 +34,8 @@ MOST_AN_HOUR = 5
 MOST_TRIES = 5
 MOST_DEAD = 3
 """Requests an hour and address, tries a code, and codes guessed to death within an hour before the door is shut."""
+MOST_IN_A_ROW = 100
+"""Wrong codes in a row, however many codes they were tried at (NIST SP 800-63B-4, sections 3.1.3.2 and 3.2.2)."""
 DIGITS = 6
 TOKEN_BYTES = 16 + 32
 """A token is the challenge's id and its secret half."""
@@ -81,7 +83,8 @@ class Challenges:
         """Whether this is the live code of the address, which is then used up; a wrong one is counted.
 
         Counting, comparing and using are one step under the lock of the address, in the caller's transaction, which
-        must commit whatever the outcome. Raises TooMany once too many codes were guessed to death.
+        must commit whatever the outcome. Raises TooMany once too many codes were guessed to death, or too many guesses
+        went wrong without a right one between them: after that one guess a day is taken.
         """
         gate = lock(session, door(Purpose.SIGN_IN, email_key))
         _check_shut(gate)
@@ -91,11 +94,16 @@ class Challenges:
         challenge.tries += 1
         if hmac.compare_digest(self._code(challenge).encode(), code.encode()):
             challenge.close(Closed.USED)
+            gate.failures = 0
             return True
+        gate.failures += 1
         if challenge.tries >= MOST_TRIES:
             challenge.close(Closed.DEAD)
             session.flush()
             _shut_when_too_many_died(session, gate, email_key)
+        if gate.failures >= MOST_IN_A_ROW:
+            challenge.close(Closed.DEAD)
+            gate.shut_until = now() + DAY
         return False
 
     def take(self, session: Session, purpose: Purpose, token: str) -> Challenge | None:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, delete
+from sqlalchemy import ColumnElement, and_, delete, or_
 from sqlalchemy.orm import DeclarativeBase
 
 from auth.guessing import DAY
@@ -14,6 +14,9 @@ from common.outbox import outbox, purge
 CHUNK = 1000
 CHALLENGES_KEPT = timedelta(hours=2)
 """Beyond their life: those of the last hour are counted."""
+MANY = 20
+MANY_KEPT = timedelta(days=30)
+"""So many failures are not forgiven because the guesser rests for a day."""
 
 
 def tidy(sessions: Sessions) -> None:
@@ -29,7 +32,9 @@ def _tidy_chunk(sessions: Sessions) -> bool:
         RefreshToken: RefreshToken.expires_at < moment,
         UserSession: UserSession.expires_at < moment,
         Challenge: Challenge.expires_at < moment - CHALLENGES_KEPT,
-        Guesses: Guesses.updated_at < moment - DAY,
+        Guesses: or_(
+            Guesses.updated_at < moment - MANY_KEPT, and_(Guesses.updated_at < moment - DAY, Guesses.failures < MANY)
+        ),
     }
     with sessions.begin() as session:
         dropped = [purge(session, outbox)]

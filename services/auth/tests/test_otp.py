@@ -11,9 +11,12 @@ import pytest
 from sqlalchemy import Engine, event, update
 
 from auth.challenges import Challenges
+from auth.guessing import door, lock
 from auth.models import Purpose, User
 from auth.schemas import Reader
 from auth.signing_in import request_otp
+from auth.tidying import tidy
+from common.clock import now
 from common.database import Sessions
 from common.testing.broker import Broker
 
@@ -224,6 +227,47 @@ def test_three_dead_codes_in_more_than_an_hour_shut_nothing(client: httpx.Client
         kill_a_code(client, postman, email)
         postman.age(email, timedelta(minutes=31))
     assert ask(client, email).status_code == 200
+
+
+def test_after_a_hundred_wrong_codes_in_a_row_one_guess_a_day_is_taken(
+    client: httpx.Client, email: str, postman: Postman, sessions: Sessions
+) -> None:
+    def pass_a_day() -> None:
+        with sessions.begin() as session:
+            gate = lock(session, door(Purpose.SIGN_IN, email))
+            gate.updated_at = gate.shut_until = now() - timedelta(days=1, seconds=1)
+        postman.age(email, timedelta(days=1))
+        tidy(sessions)
+
+    def guess(times: int) -> None:
+        assert ask(client, email).status_code == 200
+        known = Challenges(SECRET).secret(postman.challenge(email, Purpose.SIGN_IN))
+        for _ in range(times):
+            refused(answer(client, email, other(known)), 400, "invalid_otp")
+        postman.age(email, timedelta(minutes=31))
+
+    for _ in range(25):
+        guess(4)
+    for _ in range(2):
+        for shut in (answer(client, email, "123456"), ask(client, email)):
+            refused(shut, 429, "otp_locked")
+            assert 86_000 < int(shut.headers["retry-after"]) <= 86_400
+        pass_a_day()
+        guess(1)
+
+
+def test_a_right_code_forgives_the_wrong_ones(
+    client: httpx.Client, ada: Person, postman: Postman, sessions: Sessions
+) -> None:
+    with sessions.begin() as session:
+        lock(session, door(Purpose.SIGN_IN, ada.email)).failures = 99
+    ask(client, ada.email)
+    assert answer(client, ada.email, postman.secret(ada.email, Purpose.SIGN_IN)).status_code == 200
+    postman.age(ada.email, MINUTE)
+    ask(client, ada.email)
+    code = postman.secret(ada.email, Purpose.SIGN_IN)
+    refused(answer(client, ada.email, other(code)), 400, "invalid_otp")
+    assert answer(client, ada.email, code).status_code == 200
 
 
 def test_a_shut_door_leaves_the_password_alone(client: httpx.Client, ada: Person, postman: Postman) -> None:
