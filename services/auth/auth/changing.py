@@ -80,10 +80,10 @@ def _change(
 
 
 def _begin_check(session: Session, challenges: Challenges, user: User) -> Challenge:
-    """A new address has yet to be checked."""
+    """A new address has yet to be checked; nobody is mailed without end because others take and leave their address."""
     user.email_verified_at = None
     session.flush()
-    return challenges.open(session, Purpose.EMAIL_CHECK, user.email_key)
+    return challenges.request(session, Purpose.EMAIL_CHECK, user.email_key)
 
 
 def _updated(user: User, previous_email: str | None, check: Challenge | None) -> UserUpdated:

@@ -2,12 +2,15 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import select
 
-from auth.models import Purpose
+from auth.models import Challenge, Purpose, compared
+from common.database import Sessions
 from common.testing.broker import Broker
 
 from .conftest import PASSWORD, Person, Postman, form, from_address, refused, signed_up
@@ -92,6 +95,27 @@ def test_a_new_address_is_checked_anew(ada: Person, postman: Postman, broker: Br
     assert said["challenge_id"] == str(postman.challenge(new, Purpose.EMAIL_CHECK).id)
     ada.ask("POST", "verify-email/", {"token": postman.secret(new, Purpose.EMAIL_CHECK)})
     assert ada.ask("GET", ME).json()["email_verified"] is True
+
+
+def test_an_address_that_is_taken_and_left_again_and_again_is_not_mailed_each_time(
+    ada: Person, ben: Person, postman: Postman, sessions: Sessions
+) -> None:
+    def move(person: Person, email: str) -> httpx.Response:
+        return person.ask("PATCH", ME, {"email": email, "current_password": PASSWORD})
+
+    victim = form()["email"]
+    for person in (ada, ben, ada, ben, ada):
+        assert move(person, victim).status_code == 200
+        assert move(person, form()["email"]).status_code == 200
+        refused(move(ben, victim), 429, "too_many_requests")
+        postman.age(victim, timedelta(minutes=1, seconds=1))
+    sixth = move(ben, victim)
+    refused(sixth, 429, "too_many_requests")
+    assert int(sixth.headers["retry-after"]) > 3000
+    with sessions.begin() as session:
+        mailed = session.scalars(select(Challenge).where(Challenge.email_key == compared(victim))).all()
+        assert len(mailed) == 5
+    assert ben.ask("GET", ME).json()["email"] != victim
 
 
 def test_a_taken_name_or_address_is_refused(ada: Person, ben: Person) -> None:
