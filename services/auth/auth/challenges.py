@@ -13,7 +13,7 @@ import secrets
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from auth.derivation import derive_key
@@ -130,6 +130,14 @@ class Challenges:
     def _mac(self, challenge: Challenge) -> bytes:
         words = (challenge.purpose.encode(), challenge.email_key.encode(), challenge.id.bytes + challenge.seed)
         return hmac.digest(self._key, b"\0".join(words), "sha256")
+
+
+def withdraw(session: Session, purpose: Purpose, email_key: str) -> None:
+    """Let what was mailed to an address for this purpose open nothing any more, in the caller's transaction."""
+    mailed = update(Challenge).where(
+        Challenge.email_key == email_key, Challenge.purpose == purpose, Challenge.closed_at.is_(None)
+    )
+    session.execute(mailed.values(closed_at=now(), closed_for=Closed.SUPERSEDED))
 
 
 def _live(session: Session, purpose: Purpose, email_key: str) -> Challenge | None:

@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from auth import guessing
-from auth.challenges import Challenges
+from auth.challenges import Challenges, withdraw
 from auth.grants import Client, end_sessions, open_sessions
 from auth.models import Challenge, Purpose, User, compared
 from auth.passwords import Passwords, check_choice
@@ -107,7 +107,10 @@ def change_password(
     form: PasswordChange,
     client: Client,
 ) -> Message:
-    """Set a new password and end all other sessions. Raises Invalid for a weak one, Unauthorized, TooMany."""
+    """Set a new password; all other sessions end, and a link that was mailed for one opens nothing any more.
+
+    Raises Invalid for a weak one, Unauthorized, TooMany.
+    """
     known = _account(sessions, user.id)
     check_choice(form.new_password, known.own_words, "new_password")
     check_password(sessions, passwords, known, str(known.id), form.old_password, client)
@@ -123,6 +126,7 @@ def change_password(
 def _set_password(sessions: Sessions, known: User, hashed: str, present: UUID, client: Client) -> Sequence[UUID] | None:
     """Keep the new hash; None if the account got another password since the old one was checked."""
     with sessions.begin() as session:
+        withdraw(session, Purpose.PASSWORD_RESET, known.email_key)
         user = session.get_one(User, known.id, with_for_update=True)
         if user.password_hash != known.password_hash:
             return None

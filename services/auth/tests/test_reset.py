@@ -14,7 +14,7 @@ from auth.models import Purpose, User
 from common.database import Sessions
 from common.testing.broker import Broker
 
-from .conftest import PASSWORD, SECRET, Person, Postman, form, refused
+from .conftest import PASSWORD, SECRET, Person, Postman, form, from_address, refused
 
 REQUEST, CONFIRM, VERIFY = "/api/auth/password-reset/", "/api/auth/password-reset/confirm/", "/api/auth/verify-email/"
 NEW = "a lantern under the stairs"
@@ -79,6 +79,17 @@ def test_ten_uses_at_once_are_one(client: httpx.Client, token: str) -> None:
     with ThreadPoolExecutor(10) as crowd:
         answers = list(crowd.map(lambda n: confirm(client, token, f"{NEW} {n}").status_code, range(10)))
     assert Counter(answers) == {200: 1, 400: 9}
+
+
+def test_a_link_that_was_mailed_before_the_password_was_changed_is_refused(
+    client: httpx.Client, ada: Person, token: str
+) -> None:
+    wrong = {"old_password": "wrong", "new_password": NEW}
+    refused(ada.ask("POST", "change-password/", wrong, from_address(7)), 401, "invalid_credentials")
+    assert confirm(client, token, "password1").json()["code"] == "weak_password", "the link is still good"
+    changed = ada.ask("POST", "change-password/", wrong | {"old_password": PASSWORD})
+    assert changed.status_code == 200
+    refused(confirm(client, token, "another lantern, another stair"), 400, "invalid_token")
 
 
 def test_a_weak_password_leaves_the_token_good(client: httpx.Client, ada: Person, token: str) -> None:
