@@ -35,7 +35,7 @@ def _go_on(sessions: Sessions, grants: Grants, token: str, client: Client) -> Op
         if successor is None:
             _end(session, user, family)
             return family
-        if family.revoked_at is not None or not user.is_active:
+        if family.revoked_at is not None or not user.is_active or grants.ends(family) <= now():
             raise _invalid_refresh()
         grants.prolong(family, client)
         return Opened(user, family, successor)

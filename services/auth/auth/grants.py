@@ -10,7 +10,7 @@ import hmac
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -63,11 +63,12 @@ class Opened:
 class Grants:
     """Gives out pairs and takes refresh tokens back."""
 
-    def __init__(self, signing: Signing, secret: str, access_ttl_s: int, refresh_days: int) -> None:
+    def __init__(self, signing: Signing, secret: str, access_ttl_s: int, refresh_days: int, session_days: int) -> None:
         self._signing = signing
         self._key = derive_key(secret, "stoa refresh tokens")
         self._access_ttl_s = access_ttl_s
         self._refresh_life = timedelta(days=refresh_days)
+        self._session_life = timedelta(days=session_days)
 
     def open(self, session: Session, user: User, client: Client, amr: str) -> Opened:
         """Begin a session in the caller's transaction; `amr` says how the user proved who they are."""
@@ -77,11 +78,11 @@ class Grants:
             amr=amr,
             ip=client.ip,
             user_agent=client.user_agent,
-            expires_at=now() + self._refresh_life,
+            expires_at=now() + min(self._refresh_life, self._session_life),
         )
         session.add(begun)
         session.flush()
-        self._keep(session, token, begun.id)
+        self._keep(session, token, begun)
         return Opened(user, begun, token)
 
     def use(self, session: Session, family: UserSession, token: str, client: Client) -> str | None:
@@ -91,7 +92,7 @@ class Grants:
         if affected(session.execute(used)) == 0:
             return None
         successor = self._successor(token)
-        self._keep(session, successor, family.id)
+        self._keep(session, successor, family)
         return successor
 
     def repeat(self, session: Session, token: str, client: Client) -> str | None:
@@ -111,11 +112,17 @@ class Grants:
     def prolong(self, family: UserSession, client: Client) -> None:
         """Note that a session lives on; its row is locked by the caller."""
         family.last_seen_at = now()
-        family.expires_at = family.last_seen_at + self._refresh_life
+        family.expires_at = self.ends(family)
         family.ip, family.user_agent = client.ip, client.user_agent
 
+    def ends(self, family: UserSession) -> datetime:
+        """Until when a session lasts that is gone on with now: none outlives its longest life."""
+        return min(now() + self._refresh_life, family.created_at + self._session_life)
+
     def pair(self, opened: Opened) -> Pair:
-        """The two tokens, the access token signed this moment."""
+        """The two tokens, the access token signed this moment; it does not outlive its session either."""
+        left_s = int((opened.session.expires_at - now()).total_seconds())
+        life_s = max(1, min(self._access_ttl_s, left_s))
         claims = {
             "sub": str(opened.user.id),
             "sid": str(opened.session.id),
@@ -123,11 +130,10 @@ class Grants:
             "role": opened.user.role,
             "amr": opened.session.amr.split(),
         }
-        return Pair(self._signing.sign(claims), opened.refresh_token, self._access_ttl_s)
+        return Pair(self._signing.sign(claims, life_s), opened.refresh_token, life_s)
 
-    def _keep(self, session: Session, token: str, session_id: UUID) -> None:
-        expires_at = now() + self._refresh_life
-        session.add(RefreshToken(hash=digest(token), session_id=session_id, expires_at=expires_at))
+    def _keep(self, session: Session, token: str, family: UserSession) -> None:
+        session.add(RefreshToken(hash=digest(token), session_id=family.id, expires_at=self.ends(family)))
 
     def _successor(self, token: str) -> str:
         mac = hmac.digest(self._key, token.encode(), "sha256")

@@ -30,7 +30,7 @@ def build(settings: AuthSettings | None = None) -> FastAPI:
         "signing": signing,
         "revoked": revoked,
         "challenges": Challenges(s.secret_key),
-        "grants": Grants(signing, s.secret_key, s.access_ttl_s, s.refresh_days),
+        "grants": Grants(signing, s.secret_key, s.access_ttl_s, s.refresh_days, s.session_days),
         "passwords": Passwords(s.argon2_time_cost, s.argon2_memory_kib, s.argon2_parallelism),
         "hashing": hashing,
         "lists_url": f"{s.public_url}/api/auth/",

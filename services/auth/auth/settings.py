@@ -15,6 +15,9 @@ class AuthSettings(Settings):
     """Encrypts the signing keys in the database and makes the refresh tokens; all replicas share it."""
     access_ttl_s: int = Field(600, ge=60, le=3600)
     refresh_days: int = Field(30, ge=1, le=365)
+    """A session that is not gone on with for so long is over."""
+    session_days: int = Field(90, ge=1, le=365)
+    """Longest life of a session, however busy: then one signs in again (ASVS 5.0, 7.3.2)."""
     hash_threads: int = Field(2, ge=1, le=32)
     """Passwords hashed at once; each takes `argon2_memory_kib` for some 50 ms."""
     hash_queue: int = Field(100, ge=0, le=10_000)

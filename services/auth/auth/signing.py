@@ -66,12 +66,12 @@ class Signing:
         """The public halves as a JSON Web Key set (RFC 7517, RFC 8037)."""
         return {"keys": [key.public for key in self.keys()]}
 
-    def sign(self, claims: dict[str, Any]) -> str:
-        """An access token with these claims, from now on (RFC 9068)."""
+    def sign(self, claims: dict[str, Any], life_s: int | None = None) -> str:
+        """An access token with these claims, from now on (RFC 9068), for so long or as long as any."""
         keys = self.keys()
         key = next((key for key in keys if key.activates_at <= now()), keys[0])
         moment = int(time.time())
-        times = {"iat": moment, "exp": moment + int(self._access_ttl.total_seconds())}
+        times = {"iat": moment, "exp": moment + (life_s or int(self._access_ttl.total_seconds()))}
         base = {"iss": ISSUER, "aud": AUDIENCE, "jti": str(new_id())} | times
         return jwt.encode(base | claims, self._open(key), algorithm=ALGORITHM, headers={"kid": key.kid, "typ": TYPE})
 

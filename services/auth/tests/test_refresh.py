@@ -1,10 +1,11 @@
 """Going on with a session."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Barrier
 
 import httpx
+import jwt
 import pytest
 from redis import Redis
 from sqlalchemy import func, select, update
@@ -54,6 +55,27 @@ def test_an_access_token_is_not_a_refresh_token(client: httpx.Client, ada: Perso
 def test_an_expired_token_is_refused(client: httpx.Client, ada: Person, sessions: Sessions) -> None:
     age(sessions, ada.refresh_token, expires_at=timedelta(days=30, seconds=1))
     assert code(renew(client, ada.refresh_token)) == "invalid_refresh"
+
+
+def test_no_session_outlives_ninety_days_however_busy(client: httpx.Client, ada: Person, sessions: Sessions) -> None:
+    def move_beginning(by: timedelta) -> datetime:
+        with sessions.begin() as session:
+            family = session.get_one(UserSession, session.get_one(RefreshToken, digest(ada.refresh_token)).session_id)
+            family.created_at -= by
+            return family.created_at
+
+    begun = move_beginning(timedelta(days=89, hours=23, minutes=55))
+    last = renew(client, ada.refresh_token).json()
+    assert 0 < last["expires_in"] <= 300
+    claims = jwt.decode(last["access_token"], options={"verify_signature": False})
+    assert claims["exp"] <= (begun + timedelta(days=90)).timestamp()
+    with sessions.begin() as session:
+        kept = session.get_one(RefreshToken, digest(last["refresh_token"]))
+        ends = {kept.expires_at, session.get_one(UserSession, kept.session_id).expires_at}
+    assert ends == {begun + timedelta(days=90)}
+    move_beginning(timedelta(minutes=6))
+    assert code(renew(client, last["refresh_token"])) == "invalid_refresh"
+    assert ada.log_in().access_token
 
 
 def test_the_token_of_a_session_that_was_left_is_refused(client: httpx.Client, ada: Person) -> None:

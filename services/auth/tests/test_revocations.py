@@ -37,7 +37,7 @@ def revoked(shelf: "Redis") -> RevokedSet:
 
 def ended(sessions: Sessions, person: Person, ago: timedelta) -> UUID:
     """A session that was ended so long ago, of which Redis knows nothing."""
-    grants = Grants(Signing(sessions, SECRET, 600), SECRET, 600, 30)
+    grants = Grants(Signing(sessions, SECRET, 600), SECRET, 600, 30, 90)
     with sessions.begin() as session:
         user = session.scalars(select(User).where(User.username == person.form["username"])).one()
         opened = grants.open(session, user, Client("", ""), "pwd")
