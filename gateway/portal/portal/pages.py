@@ -11,6 +11,7 @@ PAGES = {
     404: ("not_found", "there is nothing at this path"),
     405: ("method_not_allowed", "this path does not take that method"),
     413: ("too_large", "the body is larger than this path takes"),
+    426: ("tls_required", "this address speaks https only"),
     429: ("too_many_requests", "too many requests from this address; wait and try again"),
     502: ("bad_gateway", "the service behind this path broke off its answer"),
     503: ("unavailable", "the service behind this path does not answer; try again shortly"),

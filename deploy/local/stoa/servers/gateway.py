@@ -22,6 +22,7 @@ class Gateway:
     ops_port: int
     files: Path
     variables: Mapping[str, str]
+    read_timeout_s: int = 300
     name: str = "gateway"
 
     def __post_init__(self) -> None:
@@ -62,12 +63,21 @@ class Gateway:
         return any(entry["provider"] == "file" for entry in self._list("routers"))
 
     def faults(self) -> list[str]:
-        """What Traefik itself says is wrong with the routes, one sentence each."""
+        """What Traefik itself says is wrong with its configuration, one sentence each."""
         entries = [entry for kind in ("routers", "services", "middlewares") for entry in self._list(kind)]
-        return [f"{entry['name']}: {error}" for entry in entries for error in entry.get("error", [])]
+        named = [f"{entry['name']}: {error}" for entry in entries for error in entry.get("error", [])]
+        return named or self._counted_faults()
 
     def clean_up(self) -> None:
         """Traefik leaves nothing behind."""
+
+    def _counted_faults(self) -> list[str]:
+        """What the overview counts; a Traefik that does not say that all is well is at fault too."""
+        answer = ask(f"{self.ops_url}/api/overview")
+        if answer is None or not answer.is_success:
+            return ["its overview does not answer"]
+        kinds = [(name, counts) for part in ("http", "tcp", "udp") for name, counts in answer.json()[part].items()]
+        return [f"{counts['errors']} faulty {name}" for name, counts in kinds if counts["errors"]]
 
     def _list(self, kind: str) -> list[dict[str, Any]]:
         answer = ask(f"{self.ops_url}/api/http/{kind}?per_page=1000")
@@ -77,5 +87,7 @@ class Gateway:
         static: dict[str, Any] = yaml.safe_load((self.files / "traefik.yaml").read_text())
         static["entryPoints"]["web"]["address"] = f"{self.host}:{self.port}"
         static["entryPoints"]["ops"]["address"] = f"127.0.0.1:{self.ops_port}"
+        times = static["entryPoints"]["web"]["transport"]["respondingTimeouts"]
+        times |= {"readTimeout": f"{self.read_timeout_s}s", "writeTimeout": f"{2 * self.read_timeout_s}s"}
         static["providers"]["file"]["filename"] = str((self.files / "routes.yaml").absolute())
         return static
