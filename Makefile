@@ -3,13 +3,17 @@
 BIN := .venv/bin
 SERVICES := auth catalog cart orders notifier realtime
 
+ifdef TLS
+export STOA_TLS := on
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help bootstrap up down status logs urls test e2e check replay bench-alike migrate lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9<>-]+:.*## / { printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-up: bootstrap ## Install what is missing, start everything natively, print URLs and demo accounts
+up: bootstrap ## Install what is missing, start everything natively, print URLs and demo accounts (TLS=1: by https)
 	@$(BIN)/stoa up
 
 down: ## Stop everything

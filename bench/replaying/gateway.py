@@ -1,6 +1,7 @@
 """The gateway's room: requests that are sent again when the answer says so, and a count of every answer."""
 
 import asyncio
+import ssl
 from collections import Counter
 from collections.abc import Mapping
 from random import random
@@ -27,14 +28,20 @@ class GaveUp(Exception):
 class Gateway:
     """The one URL. Every answer is counted by its status, every further attempt by its reason."""
 
-    def __init__(self, url: str, connections: int, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        connections: int,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        trusted: ssl.SSLContext | bool = True,
+    ) -> None:
         self.url = url.rstrip("/")
         self.answers: Counter[int] = Counter()
         self.again: Counter[str] = Counter()
         self.gave_up: list[str] = []
         limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
         self._client = httpx2.AsyncClient(
-            base_url=self.url, timeout=TIMEOUT_S, limits=limits, trust_env=False, transport=transport
+            base_url=self.url, timeout=TIMEOUT_S, limits=limits, verify=trusted, trust_env=False, transport=transport
         )
 
     async def send(

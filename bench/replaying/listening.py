@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,19 +17,20 @@ GREET_WITHIN_S = 20.0
 class Listener:
     """One client of the public socket; it comes back after a break and asks for what it has missed."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, trusted: ssl.SSLContext | bool = True) -> None:
         self.sold: dict[int, int] = {}
         self.pushes = 0
         self.breaks = 0
         self.seq = 0
         self._url = url.replace("http", "ws", 1) + "/ws/products/"
+        self._ssl = trusted if url.startswith("https") else None
         self._stream = ""
         self._seqs: dict[int, int] = {}
         self._begun = asyncio.Event()
 
     async def listen(self) -> None:
         """Until cancelled."""
-        async for socket in connect(self._url, compression=None, proxy=None):
+        async for socket in connect(self._url, compression=None, proxy=None, ssl=self._ssl):
             try:
                 await socket.send(json.dumps(self._greeting()))
                 await self._hear_all(socket)

@@ -58,13 +58,13 @@ class Replay:
     run: str = field(default_factory=lambda: token_hex(4))
 
     def __post_init__(self) -> None:
-        self.gateway = Gateway(self.stack.url, connections=self.wishes.clients + 4)
+        self.gateway = Gateway(self.stack.url, connections=self.wishes.clients + 4, trusted=self.stack.trusted)
         self.admin = Account(self.gateway, *self.stack.admin)
         names = self.plan.customers
         self.accounts = {name: Account(self.gateway, name, self.wishes.password) for name in names}
         self.operator = Operator(self.stack, self.admin)
         self.mailbox = Mailbox(self.stack.mailbox_url)
-        self.listener = Listener(self.stack.url)
+        self.listener = Listener(self.stack.url, self.stack.trusted)
         self.ledger = Ledger()
 
     async def play(self) -> tuple[dict[str, Any], list[Check]]:

@@ -1,11 +1,13 @@
 """Where the running stack is: the gateway, and behind it what only an operator may ask."""
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from replaying.gateway import START
 from replaying.stop import Stop
 from stoa.credentials import read_credentials
+from stoa.encryption import trusted
 from stoa.settings import BadSettings, read_settings
 
 SERVICES = ("auth", "catalog", "cart", "orders", "notifier", "realtime")
@@ -22,6 +24,7 @@ class Stack:
     queues_login: tuple[str, str]
     mailbox_url: str
     admin: tuple[str, str]
+    trusted: ssl.SSLContext | bool = True
 
 
 def find_stack(url: str | None, admin_username: str | None, admin_password: str | None) -> Stack:
@@ -39,4 +42,5 @@ def find_stack(url: str | None, admin_username: str | None, admin_password: str 
         queues_login=(RABBITMQ_USER, read_credentials(settings).rabbitmq_password),
         mailbox_url=settings.address_of("mailbox"),
         admin=(admin_username or settings.admin_username, admin_password or settings.admin_password),
+        trusted=trusted(settings) if url in (None, settings.url) else True,
     )

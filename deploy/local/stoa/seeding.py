@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from stoa.encryption import trusted
 from stoa.operating import AUTH_COMMANDS
 from stoa.preflight import NotNow
 from stoa.settings import ROOT, Settings
@@ -33,7 +34,7 @@ def make_admin(settings: Settings, environment: dict[str, str]) -> None:
 
 def seed(settings: Settings) -> None:
     """Register the demo customer and fill an empty catalogue."""
-    with httpx.Client(base_url=settings.url, timeout=30, trust_env=False) as http:
+    with httpx.Client(base_url=settings.url, timeout=30, verify=trusted(settings), trust_env=False) as http:
         _register(http, settings)
         if first_product(settings) is None:
             token = _sign_in(http, settings)
@@ -43,7 +44,8 @@ def seed(settings: Settings) -> None:
 
 def first_product(settings: Settings) -> int | None:
     """The id of a product that can be ordered, None in an empty catalogue."""
-    answer = httpx.get(f"{settings.url}/api/products/", params={"page_size": 1}, timeout=30, trust_env=False)
+    with httpx.Client(base_url=settings.url, timeout=30, verify=trusted(settings), trust_env=False) as http:
+        answer = http.get("/api/products/", params={"page_size": 1})
     if not answer.is_success:
         raise NotNow(f"GET /api/products/ was answered with {answer.status_code}.", answer.text[:500])
     results = answer.json()["results"]

@@ -5,6 +5,7 @@
 
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, ValidationError, model_validator
@@ -38,6 +39,9 @@ DEMO_CUSTOMER_PASSWORD = "olive-market-42"  # noqa: S105 - printed at each start
 
 Switch = Literal["on", "off"]
 
+ORIGIN = r"https?://[a-z0-9.-]+(:[0-9]{1,5})?"
+"""As browsers write it (RFC 6454, section 6.2): lower case, no path, no closing slash."""
+
 
 class BadSettings(Exception):
     """Settings that cannot be used; the text is one sentence."""
@@ -54,6 +58,10 @@ class Settings(BaseSettings):
     port_base: int = Field(18100, ge=1024, le=65000)
     run: Path = Path(".run")
     public_url: str = ""
+    cors_origins: str = Field("", pattern=rf"^({ORIGIN}(, *{ORIGIN})*)?$")
+    tls: Literal["off", "on", "acme"] = "off"
+    tls_cert: str = ""
+    tls_key: str = ""
     currency: str = Field("EUR", pattern=r"^[A-Z]{3}$")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     mail_from: str = "Stoa <shop@stoa.example>"
@@ -63,11 +71,19 @@ class Settings(BaseSettings):
     limit_general_burst: int = Field(200, gt=0)
     limit_login_per_minute: int = Field(20, gt=0)
     limit_login_burst: int = Field(10, gt=0)
+    limit_otp_per_minute: int = Field(10, gt=0)
+    limit_otp_burst: int = Field(5, gt=0)
     limit_register_per_minute: int = Field(10, gt=0)
     limit_register_burst: int = Field(10, gt=0)
+    limit_upload_per_minute: int = Field(10, gt=0)
+    limit_upload_burst: int = Field(5, gt=0)
+    limit_in_flight: int = Field(100, gt=0)
+    limit_sockets: int = Field(20, gt=0)
     max_body_bytes: int = Field(256 * 1024, gt=0)
     max_auth_body_bytes: int = Field(16 * 1024, gt=0)
     max_upload_bytes: int = Field(50 * 1024 * 1024, gt=0)
+    read_timeout_s: int = Field(300, gt=0)
+    answer_timeout_s: int = Field(60, gt=0)
 
     mysql_buffer_pool_mb: int = Field(128, gt=0)
     mysql_max_connections: int = Field(300, gt=0)
@@ -104,6 +120,10 @@ class Settings(BaseSettings):
     def _refuse_what_endangers_production(self) -> Self:
         if self.secret_key and len(self.secret_key) < 32:
             raise ValueError("STOA_SECRET_KEY needs at least 32 characters")
+        if bool(self.tls_cert) != bool(self.tls_key):
+            raise ValueError("STOA_TLS_CERT and STOA_TLS_KEY belong together")
+        if self.tls == "acme" and not self.public_host:
+            raise ValueError("STOA_TLS=acme needs the name that the certificate is for, in STOA_PUBLIC_URL")
         if self.env == "production":
             if self.rate_limits == "off":
                 raise ValueError("STOA_RATE_LIMITS=off is for load tests and refused in production")
@@ -120,12 +140,17 @@ class Settings(BaseSettings):
     def url(self) -> str:
         """The gateway as a client on this machine reaches it."""
         host = "127.0.0.1" if self.host == "0.0.0.0" else self.host  # noqa: S104 - compared, not bound
-        return f"http://{host}:{self.port}"
+        return f"{'http' if self.tls == 'off' else 'https'}://{host}:{self.port}"
 
     @property
     def outside_url(self) -> str:
         """The gateway as links in mails and lists name it."""
         return (self.public_url or self.url).rstrip("/")
+
+    @property
+    def public_host(self) -> str:
+        """The name in STOA_PUBLIC_URL, if one is given."""
+        return urlsplit(self.public_url).hostname or ""
 
     @property
     def with_demo(self) -> bool:

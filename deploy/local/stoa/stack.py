@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stoa import encryption
 from stoa.credentials import Credentials
 from stoa.marks import MARK
 from stoa.servers import MariaDb, RabbitMq, Redis, Server
@@ -135,6 +136,7 @@ class Stack:
             port("gateway operations"),
             ROOT / "gateway",
             self._gateway_variables(),
+            self.settings.read_timeout_s,
         )
         self.web = [self._web(service) for service in SERVICES]
         self.workers = [self._worker(service) for service in SERVICES if service.worker]
@@ -245,9 +247,10 @@ class Stack:
     def _gateway_variables(self) -> dict[str, str]:
         names = [service.name for service in SERVICES] + ["portal"]
         servers = {f"STOA_{name.upper()}_SERVERS": self.settings.address_of(name) for name in names}
-        figures = ("env", "rate_limits", "max_body_bytes", "max_auth_body_bytes")
+        figures = ("env", "rate_limits", "max_body_bytes", "max_auth_body_bytes", "answer_timeout_s", "cors_origins")
         limits = (name for name in type(self.settings).model_fields if name.startswith("limit_"))
-        return servers | {f"STOA_{name.upper()}": str(getattr(self.settings, name)) for name in (*figures, *limits)}
+        told = {f"STOA_{name.upper()}": str(getattr(self.settings, name)) for name in (*figures, *limits)}
+        return servers | told | encryption.variables(self.settings)
 
     def log(self, name: str) -> Path:
         """Where a process of this name writes what it says."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 from stoa.credentials import read_credentials
+from stoa.encryption import make_certificate, trusted
 from stoa.marks import end, marked
 from stoa.migrating import migrate
 from stoa.preflight import NotNow, check_installed, check_place
@@ -38,6 +39,7 @@ class House:
         """Start what does not run, wait until all of it is ready; on any failure undo what this call did."""
         check_place(self.settings)
         with self._alone():
+            make_certificate(self.settings)
             stack = Stack(self.settings, read_credentials(self.settings))
             check_installed(stack.everything())
             running = self._running()
@@ -116,7 +118,7 @@ class House:
         if faults := stack.gateway.faults():
             raise NotNow(f"Traefik does not accept its routes: {faults[0]}.")
         deadline = time.monotonic() + self.settings.start_limit_s
-        while not says_yes(f"{self.settings.url}/api/health/"):
+        while not says_yes(f"{self.settings.url}/api/health/", trusted=trusted(self.settings)):
             if time.monotonic() > deadline:
                 raise NotNow(f"{self.settings.url}/api/health/ does not answer 200.")
             time.sleep(0.1)

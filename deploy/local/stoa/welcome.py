@@ -2,6 +2,7 @@
 
 from rich.console import Console
 
+from stoa.encryption import files
 from stoa.seeding import first_product
 from stoa.settings import Settings
 
@@ -34,10 +35,11 @@ def first_calls(settings: Settings) -> list[str]:
     json_type = "-H 'Content-Type: application/json'"
     login = f'{{"username": "{settings.customer_username}", "password": "{settings.customer_password}"}}'
     order = f'{{"items": [{{"product_id": {first_product(settings) or 1}, "quantity": 1}}]}}'
+    curl = f"curl -s --cacert {files(settings).certificate}" if settings.tls == "on" else "curl -s"
     return [
-        f"TOKEN=$(curl -s {settings.url}/api/auth/login/ {json_type} -d '{login}' | {READ_TOKEN})",
-        f"curl -s '{settings.url}/api/products/?page_size=3'",
-        f"curl -s {settings.url}/api/orders/ -H \"Authorization: Bearer $TOKEN\" {json_type} -d '{order}'",
+        f"TOKEN=$({curl} {settings.url}/api/auth/login/ {json_type} -d '{login}' | {READ_TOKEN})",
+        f"{curl} '{settings.url}/api/products/?page_size=3'",
+        f"{curl} {settings.url}/api/orders/ -H \"Authorization: Bearer $TOKEN\" {json_type} -d '{order}'",
     ]
 
 
