@@ -15,7 +15,9 @@ HIDDEN = [
     *("/api/../internal/products/", "/api/products/../../internal/products/", "/api/%2e%2e/internal/products/"),
     *("//internal/products/", "/api/products/%2E%2E/%2E%2E/internal/products/", "/./internal/products/"),
     *("/metrics", "/readyz", "/healthz", "/openapi.json", "/docs", "/dashboard/", "/api/cartx/", "/api/ordersx/1/"),
-    *("/", "/api/", "/api/unknown/", "/ws/", "/ws/unknown/", "/problems/503", "/limits/login"),
+    *("/", "/api/", "/api/unknown/", "/ws/", "/ws/unknown/", "/problems/503", "/limits/upload", "/INTERNAL/products/"),
+    *("/api/cart/..;/..;/internal/products/", "/api/cart/%252e%252e/internal/products/", "/;/internal/products/"),
+    *("/api/orders/..\\..\\internal/products/", "http://catalog/internal/products/", "/ping", "/api/rawdata"),
 ]
 
 
@@ -38,6 +40,41 @@ def test_what_is_not_named_is_not_there_even_for_administrators(
 ) -> None:
     status, kind, body = _raw(site, method, path, admin.headers)
     assert (status, kind, json.loads(body)["code"]) == (404, PROBLEM, "not_found")
+
+
+@pytest.mark.parametrize("path", ["/%2finternal/products/", "/api/products/..%2f..%2finternal/products/"])
+def test_an_encoded_slash_is_refused_before_anything_is_looked_up(site: Site, admin: Person, path: str) -> None:
+    assert _raw(site, "GET", path, admin.headers)[0] == 400
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        *(
+            {"X-Original-URL": "/internal/products/"},
+            {"X-Rewrite-URL": "/internal/products/"},
+            {"Host": "catalog:8000"},
+        ),
+        *({"X-Forwarded-Prefix": "/internal"}, {"X-Forwarded-Host": "catalog"}, {"Forwarded": "host=catalog"}),
+    ],
+    ids=str,
+)
+def test_no_header_opens_what_is_not_there(site: Site, admin: Person, claim: dict[str, str]) -> None:
+    for path in ("/", "/internal/products/", "/metrics", "/readyz", "/openapi.json"):
+        assert _raw(site, "GET", path, admin.headers | claim)[0] == 404
+
+
+def test_two_credentials_at_once_are_never_a_third_persons(ada: Person, ben: Person) -> None:
+    mine, his = ada.headers["Authorization"], ben.headers["Authorization"]
+    for first, second in ((mine, his), (his, mine), (mine, "Bearer x"), ("Bearer x", mine)):
+        pairs = [("Authorization", first), ("Authorization", second)]
+        seen = {
+            ada.http.get(path, headers=pairs).status_code for path in ("/api/auth/me/", "/api/orders/", "/api/cart/")
+        }
+        assert seen in ({200}, {401})
+        if seen == {200}:
+            owner = ada if first == mine else ben
+            assert ok(ada.http.get("/api/auth/me/", headers=pairs))["id"] == owner.id
 
 
 def test_unknown_paths_inside_a_service_are_problems_too(ada: Person) -> None:

@@ -5,9 +5,10 @@ import re
 import pytest
 import yaml
 
+from stoa.credentials import read_credentials
 from stoa.servers import SCHEMAS
-from stoa.settings import ROOT
-from stoa.stack import SERVICES
+from stoa.settings import ROOT, Settings
+from stoa.stack import SERVICES, Stack
 
 pytestmark = pytest.mark.unit
 
@@ -27,6 +28,15 @@ def test_only_the_gateway_is_published_and_the_mailbox_on_this_machine_alone(ser
     published = {name: one["ports"] for name, one in services.items() if "ports" in one}
     assert published.keys() == {"gateway", "mailbox"}
     assert all(port.startswith("127.0.0.1:") for port in published["mailbox"])
+
+
+def test_the_gateway_is_told_the_same_figures_as_natively(services, tmp_path):
+    told = services["gateway"]["environment"]
+    settings = Settings(run=tmp_path, _env_file=None)
+    native = Stack(settings, read_credentials(settings), {}).gateway.variables
+    figures = {name: value for name, value in native.items() if not name.endswith("_SERVERS")}
+    assert told.keys() == figures.keys() | {"STOA_TLS_HOST", "STOA_TLS_CERT", "STOA_TLS_KEY"}
+    assert {name: told[name] for name in figures} == {name: f"${{{name}:-{value}}}" for name, value in figures.items()}
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

@@ -46,6 +46,12 @@ def test_no_two_listeners_share_a_port():
         ({"STOA_CURRENCY": "euro"}, "STOA_CURRENCY"),
         ({"STOA_SECRET_KEY": "short"}, "STOA_SECRET_KEY needs at least 32 characters"),
         ({"STOA_ENV": "production"}, "STOA_ADMIN_PASSWORD"),
+        ({"STOA_CORS_ORIGINS": "*"}, "STOA_CORS_ORIGINS"),
+        ({"STOA_CORS_ORIGINS": "https://shop.example/"}, "STOA_CORS_ORIGINS"),
+        ({"STOA_CORS_ORIGINS": "https://shop.example,shop.example"}, "STOA_CORS_ORIGINS"),
+        ({"STOA_TLS": "yes"}, "STOA_TLS"),
+        ({"STOA_TLS": "on", "STOA_TLS_CERT": "/a.pem"}, "belong together"),
+        ({"STOA_TLS": "acme"}, "STOA_PUBLIC_URL"),
         ({"STOA_ENV": "production", "STOA_ADMIN_PASSWORD": "own", "STOA_RATE_LIMITS": "off"}, "refused in production"),
     ],
 )
@@ -55,6 +61,18 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(monkeypatch, variables, 
     with pytest.raises(BadSettings, match=sentence) as refusal:
         read_settings()
     assert "\n" not in str(refusal.value)
+
+
+def test_several_origins_may_be_named(monkeypatch):
+    origins = "https://shop.example, http://localhost:3000,https://b.example:8443"
+    monkeypatch.setenv("STOA_CORS_ORIGINS", origins)
+    assert read_settings().cors_origins == origins
+
+
+@pytest.mark.parametrize(("tls", "scheme"), [("off", "http"), ("on", "https")])
+def test_the_addresses_say_whether_tls_is_on(tls, scheme):
+    settings = Settings(tls=tls)
+    assert (settings.url, settings.outside_url) == (f"{scheme}://127.0.0.1:8080",) * 2
 
 
 def test_production_has_no_demo(monkeypatch):
