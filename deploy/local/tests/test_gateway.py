@@ -116,10 +116,14 @@ def test_lifted_limits_are_refused_in_production(tmp_path):
         pytest.fail("it opened")
 
 
-def test_origins_must_be_named_one_by_one(tmp_path):
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [({"STOA_CORS_ORIGINS": "*"}, "names each origin"), ({"STOA_TLS": "acme"}, "in STOA_TLS_HOST")],
+)
+def test_what_endangers_the_clients_is_refused(tmp_path, variables, sentence):
     base = free_port_block(2)
-    gateway = Gateway(tmp_path, "127.0.0.1", base, base + 1, FILES, {"STOA_CORS_ORIGINS": "*"})
-    with pytest.raises(ServerFailed, match="names each origin"), running(gateway, limit=4):
+    gateway = Gateway(tmp_path, "127.0.0.1", base, base + 1, FILES, variables)
+    with pytest.raises(ServerFailed, match=sentence), running(gateway, limit=4):
         pytest.fail("it opened")
 
 

@@ -10,6 +10,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from common.testing.waiting import eventually
+from stoa.settings import Settings
 
 from .fronting import fronting, problem
 
@@ -113,6 +114,21 @@ def test_a_client_holds_only_so_many_sockets_open(narrow):
     with eventually(lambda: _connected(narrow)) as socket:
         socket.send("again")
         assert socket.recv() == "again"
+
+
+def test_the_figures_that_hold_without_variables_are_those_of_the_settings(default_front):
+    settings = Settings(_env_file=None)
+    held = {entry["name"].removesuffix("@file"): entry for entry in default_front.reported("middlewares")}
+    for name in ("login", "otp", "register", "upload"):
+        rate = held[f"limit-{name}"]["rateLimit"]
+        wanted = (getattr(settings, f"limit_{name}_per_minute"), getattr(settings, f"limit_{name}_burst"))
+        assert (rate["average"], rate["burst"], rate["period"]) == (*wanted, "1m0s")
+    general = held["limit-general"]["rateLimit"]
+    assert (general["average"], general["burst"]) == (settings.limit_general_per_second, settings.limit_general_burst)
+    assert held["in-flight"]["inFlightReq"]["amount"] == settings.limit_in_flight
+    assert held["open-sockets"]["inFlightReq"]["amount"] == settings.limit_sockets
+    assert held["normal-body"]["buffering"]["maxRequestBodyBytes"] == settings.max_body_bytes
+    assert held["small-body"]["buffering"]["maxRequestBodyBytes"] == settings.max_auth_body_bytes
 
 
 def test_lifted_limits_are_lifted_all(front):
