@@ -71,8 +71,8 @@ class Settings(BaseSettings):
     limit_general_burst: int = Field(200, gt=0)
     limit_login_per_minute: int = Field(20, gt=0)
     limit_login_burst: int = Field(10, gt=0)
-    limit_otp_per_minute: int = Field(10, gt=0)
-    limit_otp_burst: int = Field(5, gt=0)
+    limit_otp_per_minute: int = Field(20, gt=0)
+    limit_otp_burst: int = Field(15, gt=0)
     limit_register_per_minute: int = Field(10, gt=0)
     limit_register_burst: int = Field(10, gt=0)
     limit_upload_per_minute: int = Field(10, gt=0)
@@ -127,6 +127,10 @@ class Settings(BaseSettings):
         if self.env == "production":
             if self.rate_limits == "off":
                 raise ValueError("STOA_RATE_LIMITS=off is for load tests and refused in production")
+            if self.tls == "off" and not self.public_url.startswith("https://"):
+                raise ValueError(
+                    "production speaks https: set STOA_TLS, or the https STOA_PUBLIC_URL of a proxy before it"
+                )
             if self.admin_password == DEMO_ADMIN_PASSWORD:
                 raise ValueError("production needs an STOA_ADMIN_PASSWORD of its own")
         return self

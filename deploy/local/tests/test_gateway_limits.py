@@ -29,16 +29,16 @@ NARROW = {
 """At most one token comes back within 15 s, long after the requests of a test are through."""
 CLASSES = {
     "sign-in": (
-        [f"/api/auth/{name}/" for name in ("login", "change-password", "password-reset", "verify-email")]
-        + ["/api/auth/password-reset/confirm/", "/api/auth/login", "/api/auth/verify-email"],
+        [f"POST /api/auth/{name}/" for name in ("login", "change-password", "password-reset", "verify-email")]
+        + ["POST /api/auth/password-reset/confirm/", "PATCH /api/auth/me/", "POST /api/auth/login"],
         7,
         60,
     ),
-    "otp": (["/api/auth/request-otp/", "/api/auth/verify-otp/", "/api/auth/request-otp"], 4, 30),
-    "register": (["/api/auth/register/", "/api/auth/register"], 2, 20),
-    "upload": (["/api/products/bulk-upload/", "/api/products/bulk-upload"], 3, 15),
+    "otp": (["POST /api/auth/request-otp/", "POST /api/auth/verify-otp/", "POST /api/auth/request-otp"], 4, 30),
+    "register": (["POST /api/auth/register/", "POST /api/auth/register"], 2, 20),
+    "upload": (["POST /api/products/bulk-upload/", "POST /api/products/bulk-upload"], 3, 15),
 }
-"""Their paths, how many requests pass at once, and the seconds until the next one."""
+"""What is asked, how many requests pass at once, and the seconds until the next one."""
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +48,14 @@ def narrow(tmp_path_factory):
         yield front
 
 
-@pytest.mark.parametrize(("paths", "burst", "wait"), CLASSES.values(), ids=CLASSES)
-def test_each_class_has_a_limit_of_its_own_whatever_path_is_asked_and_address_claimed(narrow, paths, burst, wait):
+@pytest.mark.parametrize(("asked", "burst", "wait"), CLASSES.values(), ids=CLASSES)
+def test_each_class_has_a_limit_of_its_own_whatever_path_is_asked_and_address_claimed(narrow, asked, burst, wait):
+    def ask(number):
+        claimed = {"X-Forwarded-For": f"9.9.9.{number}", "X-Real-Ip": f"9.9.8.{number}"}
+        return narrow.http.request(*asked[number % len(asked)].split(), headers=claimed)
+
     narrow.forget()
-    answers = [
-        narrow.http.post(paths[n % len(paths)], headers={"X-Forwarded-For": f"9.9.9.{n}", "X-Real-Ip": f"9.9.8.{n}"})
-        for n in range(burst + 2)
-    ]
+    answers = [ask(number) for number in range(burst + 2)]
     assert [answer.status_code for answer in answers] == [200] * burst + [429, 429]
     problem(answers[-1], 429, "too_many_requests")
     assert answers[-1].headers["retry-after"] == str(wait)

@@ -45,7 +45,9 @@ def test_no_two_listeners_share_a_port():
         ({"STOA_PORT": "70000"}, "STOA_PORT"),
         ({"STOA_CURRENCY": "euro"}, "STOA_CURRENCY"),
         ({"STOA_SECRET_KEY": "short"}, "STOA_SECRET_KEY needs at least 32 characters"),
-        ({"STOA_ENV": "production"}, "STOA_ADMIN_PASSWORD"),
+        ({"STOA_ENV": "production", "STOA_ADMIN_PASSWORD": "own"}, "production speaks https"),
+        ({"STOA_ENV": "production", "STOA_TLS": "on"}, "STOA_ADMIN_PASSWORD"),
+        ({"STOA_ENV": "production", "STOA_PUBLIC_URL": "https://shop.example"}, "STOA_ADMIN_PASSWORD"),
         ({"STOA_CORS_ORIGINS": "*"}, "STOA_CORS_ORIGINS"),
         ({"STOA_CORS_ORIGINS": "https://shop.example/"}, "STOA_CORS_ORIGINS"),
         ({"STOA_CORS_ORIGINS": "https://shop.example,shop.example"}, "STOA_CORS_ORIGINS"),
@@ -77,6 +79,7 @@ def test_the_addresses_say_whether_tls_is_on(tls, scheme):
 
 def test_production_has_no_demo(monkeypatch):
     monkeypatch.setenv("STOA_ENV", "production")
+    monkeypatch.setenv("STOA_TLS", "on")
     monkeypatch.setenv("STOA_ADMIN_PASSWORD", "of its own")
     assert not read_settings().with_demo
 

@@ -35,15 +35,20 @@ class Threshold:
         clear_contextvars()
         bind_contextvars(service=self._service, request_id=request_id, traceparent=trace)
 
-        await self._app(scope, receive, _Answer(send, request_id))
+        await self._app(scope, receive, _Answer(send, request_id, personal="authorization" in headers))
 
 
 class _Answer:
-    """Puts the request's id on the answer; a 413 of the framework, which is plain text, becomes a problem."""
+    """Puts the request's id on the answer; a 413 of the framework, which is plain text, becomes a problem.
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    What is answered to somebody who has shown a token is theirs: no cache keeps it for others, and a browser asks again
+    before it shows it (RFC 9111, section 5.2.2), unless the route has said otherwise.
+    """
+
+    def __init__(self, send: Send, request_id: str, *, personal: bool) -> None:
         self._send = send
         self._request_id = request_id
+        self._personal = personal
         self._replaced = False
 
     async def __call__(self, message: Message) -> None:
@@ -51,7 +56,10 @@ class _Answer:
             self._replaced = _is_plain_413(message)
             if self._replaced:
                 message["headers"] = [(b"content-type", refusals.MEDIA_TYPE.encode())]
-            MutableHeaders(scope=message)["X-Request-ID"] = self._request_id
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-ID"] = self._request_id
+            if self._personal:
+                headers.setdefault("Cache-Control", "private, no-cache")
         elif self._replaced and message["type"] == "http.response.body":
             message = {"type": "http.response.body", "body": refusals.too_large(self._request_id)}
         await self._send(message)

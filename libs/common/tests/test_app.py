@@ -327,6 +327,12 @@ def test_internal_routes_are_for_sisters_with_a_token_of_their_own(
     assert client.get("/internal/toys/shelf/", headers=shop).json() == {"inside": True}
 
 
+def test_what_is_answered_to_somebody_is_kept_by_nobody_else(client: TestClient, signer: Signer) -> None:
+    for path in ("/api/toys/mine/", "/api/toys/", "/api/nothing/"):
+        assert client.get(path, headers=signer.user().headers).headers["cache-control"] == "private, no-cache"
+        assert "cache-control" not in client.get(path).headers
+
+
 def test_a_service_token_is_no_users_token(client: TestClient, badges: Badges) -> None:
     problem(client.get("/api/toys/mine/", headers=badges.headers("games", to="toys")), 401, "invalid_token")
 

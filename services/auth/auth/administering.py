@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -10,18 +11,24 @@ from auth.grants import end_sessions, open_sessions
 from auth.models import Role, User
 from auth.revocations import RevokedSet
 from auth.schemas import Standing
+from common import tokens
 from common.database import Sessions, retried
 from common.errors import Conflict, NotFound
 from common.preconditions import check_match
 
+log = structlog.get_logger(__name__)
 
-def change_user(sessions: Sessions, revoked: RevokedSet, user_id: UUID, form: Standing, if_match: str | None) -> User:
+
+def change_user(
+    sessions: Sessions, revoked: RevokedSet, admin: tokens.User, user_id: UUID, form: Standing, if_match: str | None
+) -> User:
     """Change an account's role or switch it off or on; either ends its sessions at once.
 
     Raises NotFound, PreconditionFailed, and Conflict when no administrator would be left.
     """
     user, ended = _change(sessions, user_id, form, if_match)
     revoked.add(ended)
+    log.info("user_changed", by=str(admin.id), user=str(user.id), role=user.role, is_active=user.is_active)
     return user
 
 

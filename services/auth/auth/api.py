@@ -32,7 +32,7 @@ from auth.schemas import (
     UserView,
 )
 from auth.signing import Signing
-from common.knocking import CurrentUser, SessionsDep, for_admins, from_state, signed
+from common.knocking import Admin, CurrentUser, SessionsDep, for_admins, from_state, signed
 from common.pagination import ListParams, Page
 from common.replies import tagged
 
@@ -213,6 +213,7 @@ def find_user(request: Request, user_id: UUID, sessions: SessionsDep) -> Respons
 )
 def change_user(
     request: Request,
+    admin: Admin,
     user_id: UUID,
     form: Standing,
     sessions: SessionsDep,
@@ -220,7 +221,7 @@ def change_user(
     if_match: IfMatch = None,
 ) -> Response:
     """Change an account's role or switch it off or on; either ends its sessions at once."""
-    return _shown(request, administering.change_user(sessions, revoked, user_id, form, if_match))
+    return _shown(request, administering.change_user(sessions, revoked, admin, user_id, form, if_match))
 
 
 @router.get("/sessions/", response_model=Page[SessionView], dependencies=signed, responses=SIGNED)

@@ -44,7 +44,7 @@ def change_me(
             raise Invalid(sentence, code="password_needed", errors={"current_password": [sentence]})
         check_password(sessions, passwords, known, str(known.id), form.current_password, client)
     try:
-        return _change(sessions, challenges, known, form, client, if_match)
+        return _change(sessions, challenges, known, form, if_match)
     except IntegrityError:
         raise already_registered() from None
 
@@ -58,14 +58,10 @@ def _account(sessions: Sessions, user_id: UUID) -> User:
 
 
 @retried
-def _change(
-    sessions: Sessions, challenges: Challenges, known: User, form: Change, client: Client, if_match: str | None
-) -> User:
+def _change(sessions: Sessions, challenges: Challenges, known: User, form: Change, if_match: str | None) -> User:
     with sessions.begin() as session:
         user = session.get_one(User, known.id, with_for_update=True)
         check_match(user.etag, if_match, "account")
-        if form.current_password is not None:
-            guessing.forget(session, str(user.id), client.ip)
         previous = user.email
         for name, value in form.fields().items():
             setattr(user, name, value)
@@ -115,7 +111,7 @@ def change_password(
     check_choice(form.new_password, known.own_words, "new_password")
     check_password(sessions, passwords, known, str(known.id), form.old_password, client)
     hashed = passwords.hash(form.new_password)
-    ended = _set_password(sessions, known, hashed, user.session, client)
+    ended = _set_password(sessions, known, hashed, user.session)
     if ended is None:
         return change_password(sessions, passwords, revoked, user, form, client)
     revoked.add(ended)
@@ -123,7 +119,7 @@ def change_password(
 
 
 @retried
-def _set_password(sessions: Sessions, known: User, hashed: str, present: UUID, client: Client) -> Sequence[UUID] | None:
+def _set_password(sessions: Sessions, known: User, hashed: str, present: UUID) -> Sequence[UUID] | None:
     """Keep the new hash; None if the account got another password since the old one was checked."""
     with sessions.begin() as session:
         withdraw(session, Purpose.PASSWORD_RESET, known.email_key)
@@ -131,7 +127,6 @@ def _set_password(sessions: Sessions, known: User, hashed: str, present: UUID, c
         if user.password_hash != known.password_hash:
             return None
         user.password_hash = hashed
-        guessing.forget(session, str(user.id), client.ip)
         others = [each for each in open_sessions(session, user.id) if each != present]
         return end_sessions(session, user, others, "password_changed")
 

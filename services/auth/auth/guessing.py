@@ -44,7 +44,7 @@ def lock(session: Session, which: bytes) -> Guesses:
 
 @retried
 def admit(sessions: Sessions, account: str, ip: str) -> None:
-    """Let somebody try a password, which counts as a failure until `forget` is called. Raises TooMany."""
+    """Let somebody try a password, which counts as a failure until `succeed` is called. Raises TooMany."""
     with sessions.begin() as session:
         pair = session.get(Guesses, _pair(account, ip))
         if pair is not None and pair.shut_until > now():
@@ -69,6 +69,13 @@ def fail(sessions: Sessions, account: str, ip: str) -> None:
         pair.failures += 1
         wait_s = min(2 ** min(pair.failures - 1, 12), LONGEST_WAIT_S)
         pair.shut_until = now() + timedelta(seconds=wait_s)
+
+
+@retried
+def succeed(sessions: Sessions, account: str, ip: str) -> None:
+    """Note a right password, whatever becomes of what it was sent for."""
+    with sessions.begin() as session:
+        forget(session, account, ip)
 
 
 def forget(session: Session, account: str, ip: str) -> None:

@@ -45,15 +45,13 @@ def log_in(sessions: Sessions, passwords: Passwords, grants: Grants, form: Crede
 def check_password(
     sessions: Sessions, passwords: Passwords, user: User | None, account: str, password: str, client: Client
 ) -> None:
-    """Raise Unauthorized unless this is the password of the user, TooMany when it may not even be tried.
-
-    A failure is counted; a success is forgotten by whoever commits what was asked for.
-    """
+    """Raise Unauthorized unless this is the password of the user, TooMany when it may not even be tried."""
     guessing.admit(sessions, account, client.ip)
     if not passwords.matches(password, user.password_hash if user else None):
         guessing.fail(sessions, account, client.ip)
-        log.info("password_refused", user=user and str(user.id))
+        log.info("password_refused", user=user and str(user.id), client=client.ip)
         raise Unauthorized("this name and this password do not belong together", code="invalid_credentials")
+    guessing.succeed(sessions, account, client.ip)
 
 
 def _find(sessions: Sessions, name: str) -> User | None:
@@ -73,7 +71,6 @@ def _open_session(sessions: Sessions, grants: Grants, known: User, renewed: str,
         if not user.is_active:
             raise Forbidden("this account is disabled", code="account_disabled")
         user.password_hash = renewed
-        guessing.forget(session, str(user.id), client.ip)
         return grants.open(session, user, client, PASSWORD)
 
 
@@ -99,7 +96,7 @@ def verify_otp(
     """Open a session for whoever has read the code. Raises Invalid, the same for whatever is wrong, and TooMany."""
     opened = _open_by_code(sessions, challenges, grants, form, client)
     if opened is None:
-        log.info("code_refused")
+        log.info("code_refused", client=client.ip)
         raise Invalid("this code is wrong or not valid any more; ask for a new one", code="invalid_otp")
     return _signed_in(grants, opened)
 
@@ -121,5 +118,6 @@ def _open_by_code(
 
 
 def _signed_in(grants: Grants, opened: Opened) -> SignedIn:
+    log.info("signed_in", user=str(opened.user.id), session=str(opened.session.id), by=opened.session.amr)
     view = UserView.model_validate(opened.user)
     return SignedIn(message="you are signed in", user=view, **asdict(grants.pair(opened)))

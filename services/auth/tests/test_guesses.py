@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, update
 
 from auth import guessing
-from auth.models import Guesses, Purpose
+from auth.models import Guesses, Purpose, User
 from common.clock import now
 from common.database import Sessions
 from common.errors import TooMany
@@ -165,6 +165,25 @@ def test_a_day_later_one_may_try_again(client: httpx.Client, ada: Person, sessio
         whole = guessing.lock(session, guessing.door("account", ada.id))
         whole.since = now() - timedelta(days=1, seconds=1)
     assert try_password(client, ada.form["username"], ada.password).status_code == 200
+
+
+def test_a_password_that_nobody_looked_at_forgives_nothing(ada: Person, sessions: Sessions) -> None:
+    try_password(ada.client, ada.form["username"])
+    for unread in ({"first_name": "Ada"}, {"username": ada.form["username"]}):
+        assert ada.ask("PATCH", "me/", unread | {"current_password": "guessed"}).status_code == 200
+    assert counted(sessions, "account", ada.id) == 1
+
+
+def test_a_right_password_is_no_failure_even_if_what_it_was_sent_for_is_refused(
+    ada: Person, ben: Person, sessions: Sessions
+) -> None:
+    taken = {"username": ben.form["username"], "current_password": ada.password}
+    for _ in range(3):
+        refused(ada.ask("PATCH", "me/", taken), 409, "already_registered")
+    with sessions.begin() as session:
+        session.execute(update(User).where(User.email == ben.email).values(is_active=False))
+    refused(try_password(ben.client, ben.email, ben.password), 403, "account_disabled")
+    assert counted(sessions, "account", ada.id) == counted(sessions, "account", ben.id) == 0
 
 
 def test_what_is_refused_changes_no_count(sessions: Sessions) -> None:
