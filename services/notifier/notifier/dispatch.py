@@ -8,7 +8,7 @@ import structlog
 
 from common.database import Sessions
 from common.running import Bell
-from notifier.usecases import put_back, take_due
+from notifier.queueing import put_back, take_due
 
 log = structlog.get_logger(__name__)
 

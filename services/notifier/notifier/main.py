@@ -8,8 +8,8 @@ from common.app import Service
 from common.running import Every
 from notifier import api, consumers, tasks
 from notifier.dispatch import Dispatch
+from notifier.queueing import tidy
 from notifier.settings import NotifierSettings
-from notifier.usecases import tidy
 
 TIDY_S = 60.0
 

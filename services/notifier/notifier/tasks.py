@@ -7,7 +7,7 @@ from uuid import UUID
 from common.celery import enqueue as hand_over
 from common.celery import new_celery
 from common.database import Sessions, new_engine, new_sessions
-from notifier import usecases
+from notifier import sending
 from notifier.mail import Post
 from notifier.settings import NotifierSettings
 
@@ -22,7 +22,7 @@ def send_mails(ids: list[str]) -> None:
     """Send these mails."""
     settings = _settings()
     with Post(settings.smtp_url, settings.mail_from, settings.public_url) as post:
-        usecases.send_mails(_sessions(), [UUID(mail_id) for mail_id in ids], post)
+        sending.send_mails(_sessions(), [UUID(mail_id) for mail_id in ids], post)
 
 
 def enqueue(ids: Sequence[UUID]) -> None:

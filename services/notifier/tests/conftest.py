@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+from celery.contrib.testing.worker import start_worker
 from fastapi.testclient import TestClient
 from redis import Redis
 from sqlalchemy import Engine, create_engine, delete
@@ -100,7 +100,7 @@ def client(settings: NotifierSettings, sessions: Sessions, environment: None) ->
         yield client
 
 
-def text_of(mail: EmailMessage, kind: str) -> str:
-    part = mail.get_body((kind,))
-    assert part is not None
-    return str(part.get_content())
+@pytest.fixture
+def worker(environment: None) -> Iterator[None]:
+    with start_worker(tasks.celery, perform_ping_check=False, pool="solo", loglevel="ERROR", shutdown_timeout=20):
+        yield

@@ -9,7 +9,7 @@ from common.database import Sessions
 from common.testing.migrations import walk
 from common.testing.signing import Signer
 from notifier.models import Notification, State
-from notifier.usecases import queue_mails
+from notifier.queueing import queue_mails
 
 from .conftest import FOLDER
 from .telling import placed, registered

@@ -1,50 +1,24 @@
 """From an event to a mail: one per cause, whatever is heard again and whatever fails in between."""
 
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from celery.contrib.testing.worker import start_worker
 from fastapi.testclient import TestClient
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from common.clock import now
 from common.database import Sessions
 from common.ids import new_id
 from common.testing.broker import Broker
 from common.testing.waiting import eventually
-from notifier import tasks
-from notifier.mail import Post
 from notifier.models import RETRY_S, Notification, State
-from notifier.usecases import queue_mails, send_mails, take_due
+from notifier.queueing import take_due
 
-from .conftest import text_of
+from .desk import all_mails, queue, send, text_of
 from .postoffice import PostOffice
 from .telling import cancelled, imported, moved, placed, registered
-
-
-@pytest.fixture
-def worker(environment: None) -> Iterator[None]:
-    with start_worker(tasks.celery, perform_ping_check=False, pool="solo", loglevel="ERROR", shutdown_timeout=20):
-        yield
-
-
-def all_mails(sessions: Sessions) -> list[Notification]:
-    with sessions.begin() as session:
-        return list(session.scalars(select(Notification).order_by(Notification.id)))
-
-
-def queue(sessions: Sessions, *events: Any) -> list[Notification]:
-    with sessions.begin() as session:
-        queue_mails(session, events)
-    return all_mails(sessions)
-
-
-def send(sessions: Sessions, office: PostOffice) -> None:
-    with Post(office.url, "Stoa <shop@stoa.example>", "http://shop") as post:
-        send_mails(sessions, [mail.id for mail in all_mails(sessions)], post)
 
 
 def test_an_order_heard_three_times_is_confirmed_once(

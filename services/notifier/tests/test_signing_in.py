@@ -16,11 +16,11 @@ from common.database import Sessions
 from common.ids import new_id
 from notifier.mail import Post
 from notifier.models import State
-from notifier.usecases import send_mails
+from notifier.sending import send_mails
 
+from .desk import all_mails, queue
 from .postoffice import PostOffice
 from .telling import registered
-from .test_mails import all_mails, queue
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
-"""What notifier can do: know addresses, queue a mail once, and see each mail to its end."""
+"""The queue of mails: each gets in once, is handed over when it is due, and stays when nobody can take it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -17,7 +17,6 @@ from common.database import Sessions, retried
 from common.events import Event
 from common.events.auth import UserRegistered
 from common.ids import new_id
-from notifier.mail import Post, Refused
 from notifier.models import Notification, Recipient, State
 from notifier.wording import Wording, word
 
@@ -114,39 +113,6 @@ def put_back(sessions: Sessions, ids: Sequence[UUID], seconds: float) -> None:
         session.execute(
             soon.values(due_at=now() + timedelta(seconds=seconds)).execution_options(synchronize_session=False)
         )
-
-
-def send_mails(sessions: Sessions, ids: Iterable[UUID], post: Post) -> None:
-    """Send each mail that nobody else has in hand; one that fails does not hold up the others."""
-    for mail_id in ids:
-        mail = _claim(sessions, mail_id)
-        if mail is not None:
-            _close(sessions, mail_id, _deliver(mail, post))
-
-
-def _deliver(mail: Notification, post: Post) -> Callable[[Notification], None]:
-    try:
-        post.deliver(mail)
-    except Refused as refusal:
-        reason = str(refusal)
-        return lambda row: row.fail(reason, for_good=True)
-    except Exception as error:  # whatever keeps a mail back, it is tried again and stays visible
-        reason = repr(error)
-        return lambda row: row.fail(reason, for_good=False)
-    return Notification.succeed
-
-
-@retried
-def _claim(sessions: Sessions, mail_id: UUID) -> Notification | None:
-    with sessions.begin() as session:
-        mail = session.get(Notification, mail_id, with_for_update=True)
-        return mail if mail is not None and mail.claim() else None
-
-
-@retried
-def _close(sessions: Sessions, mail_id: UUID, outcome: Callable[[Notification], None]) -> None:
-    with sessions.begin() as session:
-        outcome(session.get_one(Notification, mail_id, with_for_update=True))
 
 
 def tidy(sessions: Sessions) -> None:
