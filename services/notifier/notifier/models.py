@@ -18,6 +18,9 @@ LEASE = timedelta(seconds=60)
 """How long a worker may take over one mail; longer than SMTP's own time-outs together."""
 
 
+LONGEST_NAME = 200
+
+
 class State(StrEnum):
     """Where a mail stands."""
 
@@ -42,7 +45,7 @@ class Recipient(Base):
 
     user_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     email: Mapped[str] = mapped_column(String(254))
-    name: Mapped[str] = mapped_column(String(200))
+    name: Mapped[str] = mapped_column(String(LONGEST_NAME))
     version: Mapped[int] = mapped_column(Integer)
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.orm import Session
 
@@ -15,11 +15,13 @@ from common.clock import now
 from common.consumer import NotYet
 from common.database import Sessions, retried
 from common.events import Event
-from common.events.auth import UserRegistered
+from common.events.auth import UserRegistered, UserUpdated
 from common.ids import new_id
-from notifier.models import Notification, Recipient, State
+from notifier.models import LONGEST_NAME, Notification, Recipient, State
 from notifier.wording import Wording, word
 
+LEARNED = ("email", "name", "version")
+"""What a newer event overwrites; the version last, since each column is compared by it."""
 DISPATCH_CHUNK = 200
 DISPATCHED_FOR = timedelta(minutes=5)
 """A mail handed to the workers is handed over again if it has not been sent by then."""
@@ -33,27 +35,31 @@ class Address:
 
 def queue_mails(session: Session, events: Sequence[Event]) -> None:
     """Queue the mail about each event, once whatever is heard again. Raises NotYet for an unknown recipient."""
-    _learn(session, [event for event in events if isinstance(event, UserRegistered)])
-    wordings = [wording for event in events if (wording := word(event)) is not None]
+    _learn(session, [event for event in events if isinstance(event, UserRegistered | UserUpdated)])
+    wordings = [wording for event in events for wording in word(event)]
     addresses = _addresses(session, {wording.user_id for wording in wordings})
     if wordings:
         rows = [_row(wording, addresses) for wording in wordings]
         session.execute(insert(Notification).prefix_with("IGNORE").values(rows))
 
 
-def _learn(session: Session, registered: Sequence[UserRegistered]) -> None:
-    if not registered:
+def _learn(session: Session, told: Sequence[UserRegistered | UserUpdated]) -> None:
+    """Keep the newest name and address of each user, in whatever order they are told."""
+    if not told:
         return
     rows = [
         {
             "user_id": event.user_id,
             "email": event.email,
-            "name": f"{event.first_name} {event.last_name}".strip() or event.username,
+            "name": (f"{event.first_name} {event.last_name}".strip() or event.username)[:LONGEST_NAME],
             "version": event.version,
         }
-        for event in sorted(registered, key=lambda event: (event.user_id, event.version))
+        for event in sorted(told, key=lambda event: (event.user_id, event.version))
     ]
-    session.execute(insert(Recipient).prefix_with("IGNORE").values(rows))
+    learned = insert(Recipient).values(rows)
+    newer = learned.inserted.version > Recipient.version
+    newest = [(name, func.if_(newer, learned.inserted[name], Recipient.__table__.c[name])) for name in LEARNED]
+    session.execute(learned.on_duplicate_key_update(newest))
 
 
 def _addresses(session: Session, users: set[UUID]) -> dict[UUID, Address]:
@@ -71,7 +77,7 @@ def _row(wording: Wording, addresses: dict[UUID, Address]) -> dict[str, Any]:
         "cause": wording.cause,
         "type": wording.type,
         "user_id": wording.user_id,
-        "email": address.email,
+        "email": address.email if wording.email is None else wording.email,
         "subject": wording.subject,
         "data": wording.data | {"name": address.name},
         "state": State.QUEUED,

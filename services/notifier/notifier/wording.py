@@ -1,60 +1,86 @@
 """What each event is worth saying by mail: to whom, under which subject, with which facts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from common.events import Event
-from common.events.auth import UserRegistered
+from common.events.auth import SessionsRevoked, UserRegistered, UserUpdated
 from common.events.catalog import ImportFinished
 from common.events.orders import OrderCancelled, OrderEvent, OrderPlaced, OrderStatusChanged
 
 
 @dataclass(frozen=True)
 class Wording:
-    """One mail before it has an address. `cause` names the event that it is about, however often that is heard."""
+    """One mail before it has an address. `cause` names the event that it is about, however often that is heard.
+
+    `email` is where it goes when that is not the address the user has now.
+    """
 
     type: str
     cause: str
     user_id: UUID
     subject: str
     data: dict[str, Any]
+    email: str | None = None
 
 
-def word(event: Event) -> Wording | None:
-    """The mail about an event, or None for one that nobody needs to read about."""
+def word(event: Event) -> Sequence[Wording]:
+    """The mails about an event; none for one that nobody needs to read about."""
     return WORDINGS[type(event)](event)
 
 
-def _welcome(event: UserRegistered) -> Wording:
+def at_the_clock(moment: datetime) -> str:
+    """A time as people read it."""
+    return f"{moment.astimezone(UTC):%H:%M UTC on %d %B %Y}"
+
+
+def _welcome(event: UserRegistered) -> Sequence[Wording]:
     data = {"username": event.username}
-    return Wording("welcome", f"user/{event.user_id}", event.user_id, "Welcome to Stoa", data)
+    return [Wording("welcome", f"user/{event.user_id}", event.user_id, "Welcome to Stoa", data)]
 
 
-def _confirmation(event: OrderPlaced) -> Wording:
+def _updated(event: UserUpdated) -> Sequence[Wording]:
+    if event.previous_email is None:
+        return []
+    cause, data = f"user/{event.user_id}/{event.version}", {"address": event.email}
+    subject = "Your address was changed"
+    return [Wording("email_changed", cause, event.user_id, subject, data, email=event.previous_email)]
+
+
+def _revoked(event: SessionsRevoked) -> Sequence[Wording]:
+    if event.reason not in REVOCATIONS:
+        return []
+    kind, subject = REVOCATIONS[event.reason]
+    cause, data = f"user/{event.user_id}/{event.version}", {"at": at_the_clock(event.at), "reason": event.reason}
+    return [Wording(kind, cause, event.user_id, subject, data)]
+
+
+def _confirmation(event: OrderPlaced) -> Sequence[Wording]:
     return _about_order(event, "order_confirmation", f"Your order {event.number}", {})
 
 
-def _status(event: OrderStatusChanged) -> Wording:
+def _status(event: OrderStatusChanged) -> Sequence[Wording]:
     subject = f"Your order {event.number} is {event.status}"
     return _about_order(event, "order_status", subject, {"status": event.status, "previous": event.previous})
 
 
-def _cancellation(event: OrderCancelled) -> Wording | None:
+def _cancellation(event: OrderCancelled) -> Sequence[Wording]:
     if not event.was_placed:
-        return None
+        return []
     subject = f"Your order {event.number} is cancelled"
     return _about_order(event, "order_cancellation", subject, {"reason": event.reason})
 
 
-def _import_finished(event: ImportFinished) -> Wording:
+def _import_finished(event: ImportFinished) -> Sequence[Wording]:
     data = event.model_dump(mode="json", exclude={"started_by", "version"})
     cause = f"import/{event.task_id}"
-    return Wording("import_finished", cause, event.started_by, f"Your upload has {event.status}", data)
+    return [Wording("import_finished", cause, event.started_by, f"Your upload has {event.status}", data)]
 
 
-def _about_order(event: OrderEvent, kind: str, subject: str, more: dict[str, Any]) -> Wording:
+def _about_order(event: OrderEvent, kind: str, subject: str, more: dict[str, Any]) -> Sequence[Wording]:
     lines = [
         {
             "name": line.name,
@@ -65,11 +91,20 @@ def _about_order(event: OrderEvent, kind: str, subject: str, more: dict[str, Any
         for line in event.lines
     ]
     facts = {"number": event.number, "total": f"{event.total:.2f}", "currency": event.currency, "lines": lines}
-    return Wording(kind, f"order/{event.order_id}/{event.version}", event.user_id, subject, facts | more)
+    return [Wording(kind, f"order/{event.order_id}/{event.version}", event.user_id, subject, facts | more)]
 
 
-WORDINGS: dict[type[Event], Callable[[Any], Wording | None]] = {
+REVOCATIONS = {
+    "password_changed": ("password_changed", "Your password was changed"),
+    "password_reset": ("password_changed", "Your password was changed"),
+    "refresh_reused": ("session_ended", "A session was ended"),
+}
+"""Type and subject by the reason for which sessions were ended; of all others the user knows without a mail."""
+
+WORDINGS: dict[type[Event], Callable[[Any], Sequence[Wording]]] = {
     UserRegistered: _welcome,
+    UserUpdated: _updated,
+    SessionsRevoked: _revoked,
     OrderPlaced: _confirmation,
     OrderStatusChanged: _status,
     OrderCancelled: _cancellation,

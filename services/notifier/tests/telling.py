@@ -1,10 +1,11 @@
 """Events as auth, orders and catalog would say them."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
 
 from common.clock import now
-from common.events.auth import UserRegistered
+from common.events.auth import SessionsRevoked, UserRegistered, UserUpdated
 from common.events.catalog import ImportFinished
 from common.events.orders import Line, OrderCancelled, OrderPlaced, OrderStatusChanged
 from common.ids import new_id
@@ -19,6 +20,22 @@ def registered(user: UUID, name: str = "Ada") -> UserRegistered:
     return UserRegistered(
         user_id=user, version=1, username=name.lower(), email=f"{name.lower()}@example.com", first_name=name
     )
+
+
+def updated(user: UUID, version: int, name: str, previous: str | None = None) -> UserUpdated:
+    return UserUpdated(
+        user_id=user,
+        version=version,
+        username=name.lower(),
+        email=f"{name.lower()}@example.com",
+        first_name=name,
+        previous_email=previous,
+    )
+
+
+def revoked(user: UUID, version: int, reason: str) -> SessionsRevoked:
+    at = datetime(2026, 11, 25, 14, 5, tzinfo=UTC)
+    return SessionsRevoked(user_id=user, version=version, sessions=[new_id()], reason=reason, at=at)
 
 
 def placed(user: UUID, order: UUID | None = None) -> OrderPlaced:
