@@ -1,5 +1,6 @@
 """The writing desk: makes a mail out of templates and hands it to the mail server."""
 
+import re
 import smtplib
 import ssl
 from contextlib import suppress
@@ -11,11 +12,17 @@ from urllib.parse import unquote, urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from common.clock import now
+from common.errors import Unavailable
+from notifier.clients import Challenge
 from notifier.models import Notification
+from notifier.wording import at_the_clock
 
 CONNECT_S = 5
 ANSWER_S = 10
 """How long the mail server may take to connect, and for each answer; a mail needs four of them."""
+ONE_ADDRESS = re.compile(r"""[^\s@<>()\[\],;:"\\]+@[^\s@<>()\[\],;:"\\]+""")
+"""Nothing in it ends a header, begins another or names a second recipient (RFC 5322, section 3.4.1, without quotes)."""
 FOR_GOOD = 500
 """Replies from here on are permanent (RFC 5321, section 4.2.1)."""
 
@@ -29,12 +36,26 @@ templates = Environment(
 
 
 class Refused(Exception):
-    """The mail server will never take this mail."""
+    """This mail will never be sent."""
 
 
-def compose(mail: Notification, sender: str, public_url: str) -> EmailMessage:
+def reason(error: Exception, *, secret: bool) -> str:
+    """Why a mail was kept back. If a secret is in it, in words that cannot have been quoted from it.
+
+    A reply to the content of a mail may quote it, and so may the complaint of whoever could not encode it.
+    """
+    if not secret:
+        return repr(error)
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f"{type(error).__name__}({error.smtp_code})"
+    return repr(error) if isinstance(error, OSError | Unavailable) else type(error).__name__
+
+
+def compose(mail: Notification, sender: str, public_url: str, challenge: Challenge | None = None) -> EmailMessage:
     """The mail in plain text and HTML. Its Message-ID is the notification's, also when it is sent again."""
-    facts: dict[str, Any] = mail.data | {"subject": mail.subject, "public_url": public_url}
+    if not ONE_ADDRESS.fullmatch(mail.email):
+        raise Refused("this is not one address")
+    facts = mail.data | {"subject": mail.subject, "public_url": public_url} | _secret(challenge)
     message = EmailMessage()
     message["Subject"] = mail.subject
     message["From"] = sender
@@ -45,6 +66,18 @@ def compose(mail: Notification, sender: str, public_url: str) -> EmailMessage:
     message.set_content(templates.get_template(f"{mail.type}.txt").render(facts))
     message.add_alternative(templates.get_template(f"{mail.type}.html").render(facts), subtype="html")
     return message
+
+
+def _secret(challenge: Challenge | None) -> dict[str, Any]:
+    """What a template may say of it."""
+    if challenge is None:
+        return {"secret": None}
+    minutes = max(1, round((challenge.expires_at - now()).total_seconds() / 60))
+    return {
+        "secret": challenge.secret.get_secret_value(),
+        "minutes": minutes,
+        "until": at_the_clock(challenge.expires_at),
+    }
 
 
 class Post:
@@ -63,11 +96,11 @@ class Post:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._hang_up()
 
-    def deliver(self, mail: Notification) -> None:
-        """Hand a mail over. Raises Refused for good, and smtplib's errors or OSError for now."""
-        message = compose(mail, self._sender, self._public_url)
+    def deliver(self, mail: Notification, challenge: Challenge | None = None) -> None:
+        """Hand a mail over, with its secret. Raises Refused for good, and smtplib's errors or OSError for now."""
+        message = compose(mail, self._sender, self._public_url, challenge)
         try:
-            self._connected().send_message(message)
+            self._connected().send_message(message, to_addrs=[mail.email])
         except smtplib.SMTPRecipientsRefused as error:
             code, text = next(iter(error.recipients.values()))
             if code >= FOR_GOOD:
@@ -75,7 +108,7 @@ class Post:
             raise
         except smtplib.SMTPDataError as error:
             if error.smtp_code >= FOR_GOOD:
-                raise Refused(str(error)) from error
+                raise Refused(reason(error, secret=challenge is not None)) from error
             raise
         except (smtplib.SMTPServerDisconnected, OSError):
             self._let_go()

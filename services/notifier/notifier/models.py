@@ -18,7 +18,11 @@ LEASE = timedelta(seconds=60)
 """How long a worker may take over one mail; longer than SMTP's own time-outs together."""
 
 
+EXPIRING_RETRY_S = 60
+"""The longest pause before the next try of a mail that soon expires; it is tried until then."""
 LONGEST_NAME = 200
+NOBODY = UUID(int=0)
+"""In the place of a mail's user as long as only auth knows whose it is, if anyone's."""
 
 
 class State(StrEnum):
@@ -50,11 +54,15 @@ class Recipient(Base):
 
 
 class Notification(Base):
-    """One mail; one per cause, kind and recipient. `due_at` is its next try, or when its worker's lease ends."""
+    """One mail; one per cause, kind and recipient. `due_at` is its next try, or when its worker's lease ends.
+
+    A mail with a secret holds the id of auth's challenge; the secret itself is in no column.
+    """
 
     __tablename__ = "notifications"
     __table_args__ = (
         UniqueConstraint("cause", "type", "user_id"),
+        UniqueConstraint("challenge_id"),
         Index("ix_notifications_state_due_at", "state", "due_at"),
         Index("ix_notifications_user_id_id", "user_id", "id"),
         TABLE_OPTIONS,
@@ -64,6 +72,7 @@ class Notification(Base):
     cause: Mapped[str] = mapped_column(String(80, collation=EXACT))
     type: Mapped[str] = mapped_column(String(40, collation=EXACT))
     user_id: Mapped[UUID] = mapped_column(Uuid)
+    challenge_id: Mapped[UUID | None] = mapped_column(Uuid)
     email: Mapped[str] = mapped_column(String(254))
     subject: Mapped[str] = mapped_column(String(200))
     data: Mapped[dict[str, Any]] = mapped_column(JSON)
@@ -73,6 +82,33 @@ class Notification(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     due_at: Mapped[datetime] = mapped_column(UtcDateTime)
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    @property
+    def is_nobodys(self) -> bool:
+        """Whether nobody has told yet whose mail this is."""
+        return self.user_id == NOBODY
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """From when on the mail is worth nothing."""
+        written = self.data.get("expires_at")
+        return None if written is None else datetime.fromisoformat(written)
+
+    @property
+    def has_expired(self) -> bool:
+        """Whether it is too late to send the mail."""
+        return self.expires_at is not None and self.expires_at <= now()
+
+    @property
+    def is_worthless_without_secret(self) -> bool:
+        """A welcome is one also when there is nothing left to check."""
+        return self.challenge_id is not None and self.type != "welcome"
+
+    def address_to(self, user_id: UUID, email: str, name: str) -> None:
+        """Note whose mail this is."""
+        self.user_id = user_id
+        self.email = email
+        self.data = self.data | {"name": name}
 
     def claim(self) -> bool:
         """Take the mail for sending; False when it is done or in another worker's hands."""
@@ -90,10 +126,19 @@ class Notification(Base):
         self.error = ""
 
     def fail(self, error: str, *, for_good: bool) -> None:
-        """Try again later, or never when the failure is final or the last delay has passed."""
+        """Try again later, or never when the failure is final or there is no next try."""
         self.error = error[:500]
-        if for_good or self.attempts > len(RETRY_S):
+        again_at = None if for_good else self._next_try()
+        if again_at is None:
             self.state = State.FAILED
         else:
             self.state = State.QUEUED
-            self.due_at = now() + timedelta(seconds=RETRY_S[self.attempts - 1])
+            self.due_at = again_at
+
+    def _next_try(self) -> datetime | None:
+        """None when the last delay has passed, or the mail would have expired by then."""
+        if self.expires_at is None:
+            pauses = RETRY_S[self.attempts - 1 : self.attempts]
+            return now() + timedelta(seconds=pauses[0]) if pauses else None
+        again_at = now() + timedelta(seconds=min(RETRY_S[0] * self.attempts, EXPIRING_RETRY_S))
+        return again_at if again_at < self.expires_at else None

@@ -11,7 +11,7 @@ from common.errors import Invalid
 from common.ids import parse_id
 from common.pagination import Page, keyed, numbered
 from common.tokens import User
-from notifier.models import Notification
+from notifier.models import NOBODY, Notification
 from notifier.schemas import NotificationsQuery, NotificationView
 
 
@@ -36,8 +36,9 @@ def _views(rows: Sequence[Notification], user: User) -> list[NotificationView]:
 
 
 def _filtered(statement: Select[Any], user: User, query: NotificationsQuery) -> Select[Any]:
-    if not user.is_admin:
-        statement = statement.where(Notification.user_id == user.id)
+    """A mail of which nobody has told yet whose it is is shown to no one."""
+    whose = Notification.user_id != NOBODY if user.is_admin else Notification.user_id == user.id
+    statement = statement.where(whose)
     if query.type is not None:
         statement = statement.where(Notification.type == query.type)
     if query.status is not None:

@@ -17,7 +17,7 @@ from common.database import Sessions, retried
 from common.events import Event
 from common.events.auth import UserRegistered, UserUpdated
 from common.ids import new_id
-from notifier.models import LONGEST_NAME, Notification, Recipient, State
+from notifier.models import LONGEST_NAME, NOBODY, Notification, Recipient, State
 from notifier.wording import Wording, word
 
 LEARNED = ("email", "name", "version")
@@ -64,7 +64,8 @@ def _learn(session: Session, told: Sequence[UserRegistered | UserUpdated]) -> No
 
 def _addresses(session: Session, users: set[UUID]) -> dict[UUID, Address]:
     found = session.scalars(select(Recipient).where(Recipient.user_id.in_(users)))
-    return {recipient.user_id: Address(recipient.email, recipient.name) for recipient in found}
+    known = {recipient.user_id: Address(recipient.email, recipient.name) for recipient in found}
+    return known | {NOBODY: Address("", "")}
 
 
 def _row(wording: Wording, addresses: dict[UUID, Address]) -> dict[str, Any]:
@@ -77,6 +78,7 @@ def _row(wording: Wording, addresses: dict[UUID, Address]) -> dict[str, Any]:
         "cause": wording.cause,
         "type": wording.type,
         "user_id": wording.user_id,
+        "challenge_id": wording.challenge_id,
         "email": address.email if wording.email is None else wording.email,
         "subject": wording.subject,
         "data": wording.data | {"name": address.name},

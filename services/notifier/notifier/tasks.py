@@ -7,12 +7,17 @@ from uuid import UUID
 from common.celery import enqueue as hand_over
 from common.celery import new_celery
 from common.database import Sessions, new_engine, new_sessions
+from common.http import Sister
+from common.service_tokens import Badge
 from notifier import sending
+from notifier.clients import Challenges
 from notifier.mail import Post
 from notifier.settings import NotifierSettings
 
 HANDFUL = 20
 """Mails per task: a connection's cost is shared, and a task stays far below its time limit."""
+AUTH_S = 2.0
+"""How long auth may take to tell the secret of a mail."""
 
 celery = new_celery("notifier", "notifier.tasks")
 
@@ -22,7 +27,7 @@ def send_mails(ids: list[str]) -> None:
     """Send these mails."""
     settings = _settings()
     with Post(settings.smtp_url, settings.mail_from, settings.public_url) as post:
-        sending.send_mails(_sessions(), [UUID(mail_id) for mail_id in ids], post)
+        sending.send_mails(_sessions(), [UUID(mail_id) for mail_id in ids], post, _challenges())
 
 
 def enqueue(ids: Sequence[UUID]) -> None:
@@ -39,3 +44,9 @@ def _settings() -> NotifierSettings:
 @cache
 def _sessions() -> Sessions:
     return new_sessions(new_engine(_settings().database_url))
+
+
+@cache
+def _challenges() -> Challenges:
+    badge = Badge("notifier", _settings().service_key)
+    return Challenges(Sister("auth", _settings().auth_url, badge, timeout_s=AUTH_S))

@@ -7,16 +7,25 @@ from typing import Any
 from uuid import UUID
 
 from common.events import Event
-from common.events.auth import SessionsRevoked, UserRegistered, UserUpdated
+from common.events.auth import (
+    ChallengeRequested,
+    OtpRequested,
+    PasswordResetRequested,
+    SessionsRevoked,
+    UserRegistered,
+    UserUpdated,
+)
 from common.events.catalog import ImportFinished
 from common.events.orders import OrderCancelled, OrderEvent, OrderPlaced, OrderStatusChanged
+from notifier.models import NOBODY
 
 
 @dataclass(frozen=True)
 class Wording:
     """One mail before it has an address. `cause` names the event that it is about, however often that is heard.
 
-    `email` is where it goes when that is not the address the user has now.
+    `email` is where it goes when that is not the address the user has now. With a `challenge_id` it is to hold a
+    secret, for which auth is asked when the mail is written.
     """
 
     type: str
@@ -25,6 +34,7 @@ class Wording:
     subject: str
     data: dict[str, Any]
     email: str | None = None
+    challenge_id: UUID | None = None
 
 
 def word(event: Event) -> Sequence[Wording]:
@@ -38,16 +48,40 @@ def at_the_clock(moment: datetime) -> str:
 
 
 def _welcome(event: UserRegistered) -> Sequence[Wording]:
-    data = {"username": event.username}
-    return [Wording("welcome", f"user/{event.user_id}", event.user_id, "Welcome to Stoa", data)]
+    cause, data = f"user/{event.user_id}", {"username": event.username}
+    return [Wording("welcome", cause, event.user_id, "Welcome to Stoa", data, challenge_id=event.challenge_id)]
 
 
 def _updated(event: UserUpdated) -> Sequence[Wording]:
+    return [*_check_of_address(event), *_notice_to_previous_address(event)]
+
+
+def _check_of_address(event: UserUpdated) -> Sequence[Wording]:
+    if event.challenge_id is None:
+        return []
+    cause, subject = f"user/{event.user_id}/{event.version}", "Check your new address"
+    return [Wording("email_check", cause, event.user_id, subject, {}, event.email, event.challenge_id)]
+
+
+def _notice_to_previous_address(event: UserUpdated) -> Sequence[Wording]:
     if event.previous_email is None:
         return []
     cause, data = f"user/{event.user_id}/{event.version}", {"address": event.email}
     subject = "Your address was changed"
-    return [Wording("email_changed", cause, event.user_id, subject, data, email=event.previous_email)]
+    return [Wording("email_changed", cause, event.user_id, subject, data, event.previous_email)]
+
+
+def _code(event: OtpRequested) -> Sequence[Wording]:
+    return _for_whoever_asked(event, "one_time_code", "Your sign-in code")
+
+
+def _password_reset(event: PasswordResetRequested) -> Sequence[Wording]:
+    return _for_whoever_asked(event, "password_reset", "Set a new password")
+
+
+def _for_whoever_asked(event: ChallengeRequested, kind: str, subject: str) -> Sequence[Wording]:
+    cause, data = f"challenge/{event.challenge_id}", {"expires_at": event.expires_at.isoformat()}
+    return [Wording(kind, cause, NOBODY, subject, data, "", event.challenge_id)]
 
 
 def _revoked(event: SessionsRevoked) -> Sequence[Wording]:
@@ -94,6 +128,14 @@ def _about_order(event: OrderEvent, kind: str, subject: str, more: dict[str, Any
     return [Wording(kind, f"order/{event.order_id}/{event.version}", event.user_id, subject, facts | more)]
 
 
+PURPOSES = {
+    "welcome": "email_check",
+    "email_check": "email_check",
+    "one_time_code": "sign_in",
+    "password_reset": "password_reset",
+}
+"""What the secret of a mail is for, by the mail's type; auth's words."""
+
 REVOCATIONS = {
     "password_changed": ("password_changed", "Your password was changed"),
     "password_reset": ("password_changed", "Your password was changed"),
@@ -104,6 +146,8 @@ REVOCATIONS = {
 WORDINGS: dict[type[Event], Callable[[Any], Sequence[Wording]]] = {
     UserRegistered: _welcome,
     UserUpdated: _updated,
+    OtpRequested: _code,
+    PasswordResetRequested: _password_reset,
     SessionsRevoked: _revoked,
     OrderPlaced: _confirmation,
     OrderStatusChanged: _status,

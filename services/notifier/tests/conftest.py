@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,19 @@ from sqlalchemy.orm import Session
 
 from common.broker import connect, declare_events
 from common.database import Sessions, new_sessions
+from common.http import Sister
 from common.revocation import EPOCH
+from common.service_tokens import Sisters
+from common.testing.badges import Badges
 from common.testing.broker import Broker
 from common.testing.sisters import FakeSister
 from notifier import tasks
+from notifier.clients import Challenges
 from notifier.main import build
 from notifier.models import Notification
 from notifier.settings import NotifierSettings
 
+from .authority import Authority
 from .postoffice import PostOffice
 
 FOLDER = Path(__file__).parents[1]
@@ -68,8 +74,21 @@ def office() -> Iterator[PostOffice]:
 
 
 @pytest.fixture
+def authority(auth_sister: FakeSister, badges: Badges) -> Authority:
+    return Authority(auth_sister, Sisters("auth", badges.public("notifier")))
+
+
+@pytest.fixture
+def challenges(auth_sister: FakeSister, badges: Badges) -> Iterator[Challenges]:
+    """What a worker asks auth with."""
+    sister = Sister("auth", auth_sister.url, badges.badge("notifier"), timeout_s=10)
+    yield Challenges(sister)
+    sister.close()
+
+
+@pytest.fixture
 def settings(
-    database_url: str, broker: Broker, redis_url: str, auth_sister: FakeSister, office: PostOffice
+    database_url: str, broker: Broker, redis_url: str, auth_sister: FakeSister, badges: Badges, office: PostOffice
 ) -> NotifierSettings:
     with Redis.from_url(redis_url) as redis:
         redis.set(EPOCH, "tests")
@@ -80,6 +99,7 @@ def settings(
         redis_url=redis_url,
         auth_url=auth_sister.url,
         smtp_url=office.url,
+        service_key=badges.key("notifier"),
     )
 
 
@@ -90,8 +110,10 @@ def environment(settings: NotifierSettings, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setenv(f"STOA_{name.upper()}", str(value))
     tasks._settings.cache_clear()
     tasks._sessions.cache_clear()
+    tasks._challenges.cache_clear()
     yield
     tasks._sessions().kw["bind"].dispose()
+    tasks._challenges()._sister.close()
 
 
 @pytest.fixture
@@ -100,7 +122,14 @@ def client(settings: NotifierSettings, sessions: Sessions, environment: None) ->
         yield client
 
 
+@contextmanager
+def working() -> Iterator[None]:
+    """With a worker, as long as the block lasts."""
+    with start_worker(tasks.celery, perform_ping_check=False, pool="solo", loglevel="ERROR", shutdown_timeout=20):
+        yield
+
+
 @pytest.fixture
 def worker(environment: None) -> Iterator[None]:
-    with start_worker(tasks.celery, perform_ping_check=False, pool="solo", loglevel="ERROR", shutdown_timeout=20):
+    with working():
         yield

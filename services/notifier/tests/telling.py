@@ -1,11 +1,11 @@
 """Events as auth, orders and catalog would say them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
 from common.clock import now
-from common.events.auth import SessionsRevoked, UserRegistered, UserUpdated
+from common.events.auth import OtpRequested, PasswordResetRequested, SessionsRevoked, UserRegistered, UserUpdated
 from common.events.catalog import ImportFinished
 from common.events.orders import Line, OrderCancelled, OrderPlaced, OrderStatusChanged
 from common.ids import new_id
@@ -16,13 +16,20 @@ LINES = [
 ]
 
 
-def registered(user: UUID, name: str = "Ada") -> UserRegistered:
+def registered(user: UUID, name: str = "Ada", challenge: UUID | None = None) -> UserRegistered:
     return UserRegistered(
-        user_id=user, version=1, username=name.lower(), email=f"{name.lower()}@example.com", first_name=name
+        user_id=user,
+        version=1,
+        username=name.lower(),
+        email=f"{name.lower()}@example.com",
+        first_name=name,
+        challenge_id=challenge,
     )
 
 
-def updated(user: UUID, version: int, name: str, previous: str | None = None) -> UserUpdated:
+def updated(
+    user: UUID, version: int, name: str, previous: str | None = None, challenge: UUID | None = None
+) -> UserUpdated:
     return UserUpdated(
         user_id=user,
         version=version,
@@ -30,7 +37,16 @@ def updated(user: UUID, version: int, name: str, previous: str | None = None) ->
         email=f"{name.lower()}@example.com",
         first_name=name,
         previous_email=previous,
+        challenge_id=challenge,
     )
+
+
+def code_requested(challenge: UUID, life: timedelta = timedelta(minutes=10)) -> OtpRequested:
+    return OtpRequested(challenge_id=challenge, expires_at=now() + life)
+
+
+def reset_requested(challenge: UUID, life: timedelta = timedelta(hours=1)) -> PasswordResetRequested:
+    return PasswordResetRequested(challenge_id=challenge, expires_at=now() + life)
 
 
 def revoked(user: UUID, version: int, reason: str) -> SessionsRevoked:

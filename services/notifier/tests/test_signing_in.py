@@ -14,11 +14,9 @@ from cryptography.x509.oid import NameOID
 from common.clock import now
 from common.database import Sessions
 from common.ids import new_id
-from notifier.mail import Post
 from notifier.models import State
-from notifier.sending import send_mails
 
-from .desk import all_mails, queue
+from .desk import all_mails, queue, send
 from .postoffice import PostOffice
 from .telling import registered
 
@@ -58,8 +56,7 @@ def guarded(office: PostOffice, certificate: Path) -> PostOffice:
 def _send(sessions: Sessions, office: PostOffice) -> None:
     queue(sessions, registered(new_id()))
     url = office.url.replace("//", "//shop:s%2Fecret@")
-    with Post(url, "Stoa <shop@stoa.example>", "http://shop") as post:
-        send_mails(sessions, [mail.id for mail in all_mails(sessions)], post)
+    send(sessions, office, url=url)
 
 
 def test_the_password_goes_after_starttls(

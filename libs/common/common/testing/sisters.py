@@ -19,6 +19,8 @@ class FakeSister:
     url: str
     answers: dict[tuple[str, str], Answer] = field(default_factory=dict)
     asked: list[tuple[str, str, Any]] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
+    """The Authorization header of each, empty where there was none."""
 
     def answer(self, method: str, prefix: str, reply: Answer) -> None:
         """Answer requests whose path begins like this."""
@@ -44,6 +46,7 @@ def fake_sister() -> Iterator[FakeSister]:
         def _serve(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             sent = json.loads(self.rfile.read(length)) if length else None
+            sister.shown.append(self.headers.get("Authorization", ""))
             status, body = sister.reply(self.command, self.path, sent)
             payload = json.dumps(body).encode()
             self.send_response(status)
