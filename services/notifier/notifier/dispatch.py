@@ -9,6 +9,7 @@ import structlog
 from common.database import Sessions
 from common.running import Bell
 from notifier.queueing import put_back, take_due
+from notifier.wording import URGENT
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +39,8 @@ class Dispatch:
                 await self._bell.wait(LOOK_S)
 
     def _hand_over(self) -> int:
-        ids = take_due(self._sessions)
+        """What is urgent goes first and in tasks of its own; how many were handed over."""
+        ids = take_due(self._sessions, URGENT) or take_due(self._sessions)
         if ids:
             try:
                 self._enqueue(ids)

@@ -64,6 +64,7 @@ class Notification(Base):
         UniqueConstraint("cause", "type", "user_id"),
         UniqueConstraint("challenge_id"),
         Index("ix_notifications_state_due_at", "state", "due_at"),
+        Index("ix_notifications_type_state_due_at", "type", "state", "due_at"),
         Index("ix_notifications_user_id_id", "user_id", "id"),
         TABLE_OPTIONS,
     )

@@ -1,6 +1,6 @@
 """The queue of mails: each gets in once, is handed over when it is due, and stays when nobody can take it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -92,10 +92,10 @@ def _row(wording: Wording, addresses: dict[UUID, Address]) -> dict[str, Any]:
 
 
 @retried
-def take_due(sessions: Sessions) -> list[UUID]:
+def take_due(sessions: Sessions, types: Collection[str] = ()) -> list[UUID]:
     """Mails that are due, oldest first; they are not due again for a while, so that nobody hands them over twice.
 
-    One whose worker has let its lease run out is queued anew.
+    With `types` only mails of these. One whose worker has let its lease run out is queued anew.
     """
     with sessions.begin() as session:
         due = (
@@ -105,6 +105,8 @@ def take_due(sessions: Sessions) -> list[UUID]:
             .limit(DISPATCH_CHUNK)
             .with_for_update(skip_locked=True)
         )
+        if types:
+            due = due.where(Notification.type.in_(types))
         ids = list(session.scalars(due))
         if ids:
             taken = update(Notification).where(Notification.id.in_(ids))

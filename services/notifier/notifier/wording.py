@@ -136,6 +136,9 @@ PURPOSES = {
 }
 """What the secret of a mail is for, by the mail's type; auth's words."""
 
+URGENT = ("one_time_code", "password_reset")
+"""Types of mails that somebody sits and waits for."""
+
 REVOCATIONS = {
     "password_changed": ("password_changed", "Your password was changed"),
     "password_reset": ("password_changed", "Your password was changed"),
