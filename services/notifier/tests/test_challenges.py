@@ -203,7 +203,7 @@ def test_a_mail_with_a_secret_is_sent_again_under_the_same_message_id(
     assert len(office.mails) == 2, "the one that was put off, and the one that was taken"
 
 
-def test_a_challenge_told_in_two_batches_at_once_is_one_mail(sessions: Sessions) -> None:
+def test_a_challenge_that_is_told_again_is_still_one_mail(sessions: Sessions) -> None:
     event = code_requested(new_id())
     with sessions.begin() as first:
         queue_mails(first, [event, event])

@@ -97,6 +97,14 @@ def make_due(sessions: Sessions) -> None:
         session.execute(update(Notification).values(due_at=now()))
 
 
+def code(_: UUID, challenge: UUID) -> Event:
+    return code_requested(challenge)
+
+
+def reset(_: UUID, challenge: UUID) -> Event:
+    return reset_requested(challenge)
+
+
 def check(user: UUID, challenge: UUID) -> Event:
     return registered(user, challenge=challenge)
 
@@ -128,25 +136,26 @@ def no_trouble(_: PostOffice, authority: Authority, secret: str) -> None:
     """All goes well."""
 
 
+TROUBLES = [
+    (no_trouble, State.SENT),
+    (closed_office, State.QUEUED),
+    (quoting_office(451), State.QUEUED),
+    (quoting_office(554), State.FAILED),
+    (failing_auth, State.QUEUED),
+    (babbling_auth, State.QUEUED),
+]
+ALL_GOES_WELL = TROUBLES[:1]
+KINDS = [
+    (code, "sign_in", CODE, TROUBLES),
+    (check, "email_check", TOKEN, TROUBLES),
+    (new_check, "email_check", TOKEN, ALL_GOES_WELL),
+    (reset, "password_reset", TOKEN, ALL_GOES_WELL),
+]
+
+
 @pytest.mark.parametrize(
-    ("trouble", "outcome"),
-    [
-        (no_trouble, State.SENT),
-        (closed_office, State.QUEUED),
-        (quoting_office(451), State.QUEUED),
-        (quoting_office(554), State.FAILED),
-        (failing_auth, State.QUEUED),
-        (babbling_auth, State.QUEUED),
-    ],
-)
-@pytest.mark.parametrize(
-    ("event", "purpose", "secret"),
-    [
-        (lambda _, challenge: code_requested(challenge), "sign_in", CODE),
-        (lambda _, challenge: reset_requested(challenge), "password_reset", TOKEN),
-        (check, "email_check", TOKEN),
-        (new_check, "email_check", TOKEN),
-    ],
+    ("event", "purpose", "secret", "trouble", "outcome"),
+    [(*kind, *trouble) for *kind, troubles in KINDS for trouble in troubles],
 )
 def test_a_secret_is_in_the_mail_and_nowhere_else(
     log_lines: list[str],
