@@ -79,9 +79,10 @@ class Site:
         self.house.supervisor.stop(name)
         eventually(lambda: self.house.supervisor.states()[name].word in DEAD, PATIENCE_S)
 
-    def start(self, name: str) -> None:
-        """Start a stopped process and wait until all are served."""
-        self.house.supervisor.start(name)
+    def start(self, *names: str) -> None:
+        """Start stopped processes and wait until all are served."""
+        for name in names:
+            self.house.supervisor.start(name)
         self._wait_until_served()
 
     def _wait_until_served(self) -> None:

@@ -77,6 +77,7 @@ def test_without_redis_auth_is_asked_and_without_both_nobody_guesses(
     site: Site, stranger: Visitor, newcomer: Callable[[], Person]
 ) -> None:
     stayer, leaver = newcomer(), newcomer()
+    stopped = ["redis"]
     site.stop("redis")
     try:
         for path in PERSONAL:
@@ -84,18 +85,16 @@ def test_without_redis_auth_is_asked_and_without_both_nobody_guesses(
         ok(leaver.post("/api/auth/logout/"))
         for path in PERSONAL:
             problem(leaver.get(path), 401, "session_ended")
+        stopped.append("auth")
         site.stop("auth")
-        try:
-            for path in PERSONAL[1:]:
-                eventually(lambda path=path: stayer.get(path).status_code == 503, PATIENCE_S)  # type: ignore[misc]
-                assert int(stayer.get(path).headers["retry-after"]) > 0
-            assert int(stranger.post("/api/auth/login/", {}).headers["retry-after"]) > 0
-            ok(stranger.get("/api/products/"))
-            ok(stranger.get("/api/realtime/products/"))
-        finally:
-            site.start("auth")
+        for path in PERSONAL[1:]:
+            eventually(lambda path=path: stayer.get(path).status_code == 503, PATIENCE_S)  # type: ignore[misc]
+            assert int(stayer.get(path).headers["retry-after"]) > 0
+        assert int(stranger.post("/api/auth/login/", {}).headers["retry-after"]) > 0
+        ok(stranger.get("/api/products/"))
+        ok(stranger.get("/api/realtime/products/"))
     finally:
-        site.start("redis")
+        site.start(*stopped)
     for path in PERSONAL:
         ok(stayer.get(path))
         problem(leaver.get(path), 401, "session_ended")
