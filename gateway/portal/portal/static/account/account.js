@@ -17,7 +17,12 @@ async function send(body) {
     body: JSON.stringify(body),
   });
   const said = await answer.json();
-  return { done: answer.ok, sentence: answer.ok ? said.message : said.detail, again: said.code === "weak_password" || answer.status >= 429 };
+  const refusal = said.errors?.new_password?.[0] ?? said.detail;
+  return {
+    done: answer.ok,
+    sentence: answer.ok ? said.message : refusal,
+    again: said.code === "weak_password" || answer.status >= 429,
+  };
 }
 
 form.addEventListener("submit", async (event) => {
