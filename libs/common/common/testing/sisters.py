@@ -42,6 +42,7 @@ def fake_sister() -> Iterator[FakeSister]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # head and body in one packet: a body of its own would wait 40 ms for a delayed ACK
 
         def _serve(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
