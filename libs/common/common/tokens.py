@@ -23,6 +23,8 @@ TYPE = "at+jwt"
 ALGORITHM = "EdDSA"
 REQUIRED = ["iss", "aud", "sub", "sid", "jti", "iat", "exp", "role", "amr"]
 LEEWAY_S = 5
+LATEST = 2**53
+"""No token of auth's lives until then; a number this large, or a float, would be remembered for ever."""
 MOST_BYTES = 4096
 JWKS_PATH = "/api/auth/jwks.json"
 JWKS_FRESH_S = 60
@@ -132,7 +134,7 @@ class Tokens:
                 raise Unauthorized("this is not an access token of ours", code="invalid_token")
             kid = str(header.get("kid"))
             key = await self._keys.key(kid)
-            return kid, jwt.decode(
+            claims = jwt.decode(
                 token,
                 key,
                 algorithms=[ALGORITHM],
@@ -141,6 +143,9 @@ class Tokens:
                 leeway=LEEWAY_S,
                 options={"require": REQUIRED},
             )
+            if not isinstance(claims["exp"], int) or claims["exp"] > LATEST:
+                raise ValueError("a time that auth would not give")
+            return kid, claims
         except jwt.ExpiredSignatureError:
             raise Unauthorized("the token has expired; refresh it or sign in again", code="token_expired") from None
         except (jwt.PyJWTError, ValueError, ArithmeticError, RecursionError):
