@@ -14,7 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from redis.asyncio import Redis
 from starlette.types import ASGIApp
 
-from common import logs, refusals
+from common import documents, logs, refusals
 from common.consumer import Consumer, Handle
 from common.database import new_engine, new_sessions, ping
 from common.events.hearers import BRIEF
@@ -42,6 +42,14 @@ class FrontDoor(FastAPI):
     def __init__(self, service: str, **options: Any) -> None:
         super().__init__(**options)
         self._service = service
+
+    def openapi(self) -> dict[str, Any]:
+        """The document that FastAPI writes and keeps, completed when it is first asked for."""
+        fresh = self.openapi_schema is None
+        document = super().openapi()
+        if fresh:
+            documents.complete(document, self.routes)
+        return document
 
     def build_middleware_stack(self) -> ASGIApp:
         """Everything, behind the threshold."""
@@ -106,7 +114,6 @@ class Service:
             redoc_url=None,
             max_body_size=self.settings.max_body_bytes,
             telemetry={"tracing": False, "metrics": False, "logs": False},
-            responses={400: {"description": "What was sent is not valid; `errors` says why, field by field"}},
         )
         refusals.install(app)
         for router in (*routers, self._inside()):

@@ -8,7 +8,7 @@ from starlette.requests import HTTPConnection
 
 from common.database import Sessions
 from common.errors import Forbidden, Unauthorized
-from common.idempotency import check_key
+from common.idempotency import LONGEST_KEY, check_key
 from common.service_tokens import Sisters
 from common.tokens import Tokens, User
 
@@ -75,9 +75,14 @@ def called_by(*services: str) -> Any:
     return Depends(check)
 
 
-async def idempotency_key(
-    key: Annotated[str | None, Header(alias="Idempotency-Key", description="Send it again to repeat safely")] = None,
-) -> str | None:
+_KEY = Header(
+    alias="Idempotency-Key",
+    description="Send it again to repeat safely",
+    json_schema_extra={"minLength": 1, "maxLength": LONGEST_KEY, "pattern": "^[ -~]*$"},
+)
+
+
+async def idempotency_key(key: Annotated[str | None, _KEY] = None) -> str | None:
     """The client's Idempotency-Key. Raises Invalid."""
     return check_key(key)
 

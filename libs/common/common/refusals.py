@@ -8,6 +8,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
@@ -86,7 +87,7 @@ async def _validation(request: Request, error: RequestValidationError) -> JSONRe
     for complaint in error.errors():
         where, *path = complaint["loc"]
         if where == "path":
-            return respond(404, problem_body(404, "not_found", "there is nothing with this id", _id(request)))
+            return _no_such_id(request)
         unknown = unknown or (where == "query" and complaint["type"] == "extra_forbidden")
         name = ".".join(str(part) for part in path)[:LONGEST_NAME] or "body"
         if complaint["type"] == "json_invalid":
@@ -98,6 +99,25 @@ async def _validation(request: Request, error: RequestValidationError) -> JSONRe
     return respond(400, problem_body(400, code, detail, _id(request), errors=fields))
 
 
+def _no_such_id(request: Request) -> JSONResponse:
+    """404, unless the path is a fixed one that only looks like one with an id to a method that it does not take."""
+    if request.method not in _allowed(request):
+        return _not_allowed(request)
+    return respond(404, problem_body(404, CODES[404], "there is nothing with this id", _id(request)))
+
+
+def _not_allowed(request: Request) -> JSONResponse:
+    body = problem_body(405, CODES[405], SENTENCES[405], _id(request))
+    return respond(405, body, {"Allow": ", ".join(_allowed(request))})
+
+
+def _allowed(request: Request) -> list[str]:
+    """All methods of the path (RFC 9110, section 15.5.6); the framework knows those of one route at a time."""
+    routes = list(iter_route_contexts(request.app.routes))
+    first = next(route.path_format for route in routes if route.path_regex.match(request.scope["path"]))
+    return sorted({method for route in routes if route.path_format == first for method in route.methods or ()})
+
+
 def _sentence(complaint: Any) -> str:
     text: str = complaint["msg"]
     if complaint["type"] == "json_invalid":
@@ -107,6 +127,8 @@ def _sentence(complaint: Any) -> str:
 
 async def _http(request: Request, error: HTTPException) -> JSONResponse:
     status = error.status_code
+    if status == 405:
+        return _not_allowed(request)
     detail = SENTENCES.get(status, str(error.detail))
     body = problem_body(status, CODES.get(status, "refused"), detail, _id(request))
     return respond(status, body, dict(error.headers or {}))

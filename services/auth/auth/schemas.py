@@ -59,7 +59,11 @@ Address = Annotated[
     AfterValidator(_address),
 ]
 Name = Annotated[str, Field(max_length=LONGEST_NAME), AfterValidator(_printable)]
-PhoneNumber = Annotated[str, Field(max_length=32), AfterValidator(_phone_number)]
+PhoneNumber = Annotated[
+    str,
+    Field(max_length=32, json_schema_extra={"pattern": r"^(\+?[0-9()./-][0-9 ()./-]{1,28}[0-9()./-])?$"}),
+    AfterValidator(_phone_number),
+]
 Secret = Annotated[str, StringConstraints(strip_whitespace=False, min_length=1, max_length=LONGEST)]
 """A password as it is typed: nothing is stripped from it."""
 Chosen = Annotated[str, StringConstraints(strip_whitespace=False, min_length=SHORTEST, max_length=LONGEST)]

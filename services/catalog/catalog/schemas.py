@@ -23,6 +23,7 @@ MOST_LINES = 100
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 """Times that every database can keep."""
 
+ID = "[0-9]{1,19}"
 NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
 Name = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME, pattern=NO_CONTROLS)]
 Sku = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_SKU, pattern=NO_CONTROLS)]
@@ -133,7 +134,11 @@ class ProductQuery(ListQuery):
     price_min: Money | None = None
     price_max: Money | None = None
     in_stock: bool | None = None
-    ids: str | None = Field(None, description="Comma-separated, at most 100")
+    ids: str | None = Field(
+        None,
+        description="Comma-separated, at most 100",
+        json_schema_extra={"pattern": f"^{ID}(,{ID}){{0,{MOST - 1}}}$"},
+    )
     status: Status | None = Field(None, description="For administrators; others see active products only")
 
     @field_validator("ids")

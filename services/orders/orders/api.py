@@ -1,6 +1,6 @@
 """The HTTP door of orders."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -23,9 +23,10 @@ TillDep = Annotated[Till, from_state("till")]
 OwnersLimit = Annotated[Status, from_state("customer_cancel_until")]
 ListUrl = Annotated[str, from_state("list_url")]
 IfMatch = Annotated[str | None, Header(description="Act only on this version")]
+OTHERS: dict[int | str, dict[str, Any]] = {403: {"description": "Only administrators may ask by `user` for another's"}}
 
 
-@router.get("/", response_model=Page[OrderView])
+@router.get("/", response_model=Page[OrderView], responses=OTHERS)
 def list_all(
     user: CurrentUser, sessions: SessionsDep, url: ListUrl, query: Annotated[OrdersQuery, Query()]
 ) -> Page[OrderView]:

@@ -12,6 +12,8 @@ MOST_IDS = 100
 MOST_SUBSCRIBED = 1000
 """Products in one message, and products that one client may pick in all."""
 LARGEST_ID = 2**63 - 1
+ID = "[1-9][0-9]{0,17}"
+"""As the API page shows one; the last few below `LARGEST_ID` are taken as well."""
 
 ProductId = Annotated[int, Field(ge=1, le=LARGEST_ID)]
 ProductIds = Annotated[list[ProductId], Field(min_length=1, max_length=MOST_SUBSCRIBED)]
@@ -54,7 +56,11 @@ class SnapshotQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    ids: Annotated[str, AfterValidator(_checked)] | None = Field(None, description="Product ids, comma-separated")
+    ids: Annotated[str, AfterValidator(_checked)] | None = Field(
+        None,
+        description=f"Product ids, comma-separated, at most {MOST_IDS}",
+        json_schema_extra={"pattern": f"^{ID}(,{ID}){{0,{MOST_IDS - 1}}}$"},
+    )
 
     @property
     def products(self) -> list[int] | None:
