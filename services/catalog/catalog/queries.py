@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from catalog.models import ACTIVE, MOST_ID, Product, availability_of
@@ -121,7 +121,7 @@ def _conditions(query: ProductQuery) -> list[ColumnElement[bool]]:
         (query.price_max, lambda price: Product.price <= price),
         (query.in_stock, lambda there: STOCK > 0 if there else STOCK == 0),
         (query.id_list, lambda ids: Product.id.in_(ids)),
-        (query.search, lambda text: and_(*map(_holds, text.split()))),
+        (query.search, lambda text: and_(true(), *map(_holds, text.split()))),
     ]
     filters = [condition(value) for value, condition in asked if value is not None]
     return [Product.status == (query.status or ACTIVE), *filters]

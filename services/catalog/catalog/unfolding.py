@@ -51,9 +51,9 @@ class _Reader:
         self._at += 1
         return sign
 
-    def value(self) -> Any:
-        """The next object or string. Raises Invalid."""
-        if self.peek() not in ("{", '"'):
+    def value(self, sign: str) -> Any:
+        """The next value, which must begin with this sign. Raises Invalid."""
+        if self.peek() != sign:
             raise Invalid(f"each product is an object; {SHAPE}", code="invalid_json")
         while True:
             try:
@@ -72,7 +72,7 @@ class _Reader:
 
 def _products(reader: _Reader) -> Iterator[Any]:
     reader.take("{")
-    if reader.value() != "products":
+    if reader.value('"') != "products":
         raise Invalid(SHAPE, code="invalid_json")
     reader.take(":")
     reader.take("[")
@@ -81,7 +81,7 @@ def _products(reader: _Reader) -> Iterator[Any]:
     else:
         sign = ","
         while sign == ",":
-            yield reader.value()
+            yield reader.value("{")
             sign = reader.take(",", "]")
     reader.take("}")
     reader.take("")

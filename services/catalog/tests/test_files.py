@@ -192,6 +192,7 @@ def test_a_json_body_may_hold_no_products(file: Path, tmp_path: Path) -> None:
         '{"products"',
         '{"products": {}}',
         '{"products": [1]}',
+        '{"products": ["lamp"]}',
         '{"products": [{}',
         '{"products": [{}]',
         '{"products": [{},]}',

@@ -121,11 +121,20 @@ class MoveView(View):
     at: UtcTime
 
 
+def _not_a_number(sent: object) -> object:
+    """A bare number would be read as seconds, or as milliseconds, since 1970."""
+    try:
+        float(str(sent))
+    except ValueError:
+        return sent
+    raise ValueError("send the time in ISO 8601, such as 2026-11-22T10:30:00Z")
+
+
 def _in_utc(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-Moment = Annotated[datetime, AfterValidator(_in_utc)]
+Moment = Annotated[datetime, BeforeValidator(_not_a_number), AfterValidator(_in_utc)]
 
 
 class OrdersQuery(ListQuery):

@@ -5,12 +5,13 @@ from decimal import Decimal
 from itertools import product
 
 import pytest
+from pydantic import ValidationError
 
 from common.errors import Conflict, PreconditionFailed
 from common.ids import new_id
 from orders.models import ALPHABET, MOVES, Order, OrderLine, Status, order_number
 from orders.placing import merge
-from orders.schemas import MOST_LINES, MOST_PIECES
+from orders.schemas import MOST_LINES, MOST_PIECES, OrdersQuery
 
 pytestmark = pytest.mark.unit
 
@@ -97,3 +98,16 @@ def test_an_order_has_limits() -> None:
     with pytest.raises(Conflict) as lines:
         merge([{"product_id": p, "quantity": 1} for p in range(1, MOST_LINES + 2)])
     assert lines.value.problem_code == "order_full"
+
+
+@pytest.mark.parametrize("number", ["0", "0.5", "-1", "1e9", "1764030000", " 7 "])
+def test_a_bare_number_is_no_time(number: str) -> None:
+    with pytest.raises(ValidationError, match="ISO 8601"):
+        OrdersQuery.model_validate({"created_from": number})
+
+
+def test_a_time_without_a_zone_is_in_utc() -> None:
+    query = OrdersQuery.model_validate(
+        {"created_from": "2026-11-22T10:30:00", "created_to": "2026-11-22T12:30:00+02:00"}
+    )
+    assert query.created_from == query.created_to == datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
