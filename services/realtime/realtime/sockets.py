@@ -14,9 +14,9 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from pydantic import ValidationError
 
 from common.database import is_gone
-from common.errors import Unavailable
+from common.errors import Unauthorized, Unavailable
 from common.fields import Body
-from common.knocking import from_state
+from common.knocking import anyone, from_state, sent_token
 from realtime.audience import Audience
 from realtime.listener import TRY_LATER, Dismissed, Frame, Gone, Listener, Send, text_frame
 from realtime.schemas import MOST_SUBSCRIBED, GetSoldCounts, Ping, Resume, Subscribe, Unsubscribe
@@ -27,6 +27,8 @@ HEARTBEAT_S = 20
 """The web server pings this often (its `--ws-ping-interval`)."""
 GRACE_S = 3.0
 """How long a client that was too slow may take to read its close code before the connection is cut."""
+SIGN_IN = 4401
+"""Close code for a token that is not good; who sends none is welcome."""
 NO_LINGERING = struct.pack("ii", 1, 0)
 """Else the kernel would go on offering the unread bytes for minutes (socket(7), SO_LINGER)."""
 
@@ -47,7 +49,8 @@ class Misunderstood(Exception):
 @router.websocket("/ws/products/")
 async def products(websocket: WebSocket, audience: AudienceDep, timeout_s: TimeoutDep) -> None:
     """Sold counts as they change."""
-    await websocket.accept()
+    if not await _welcome(websocket):
+        return
     listener = Listener(_sender(websocket), timeout_s)
     try:
         await _converse(websocket, audience, listener)
@@ -60,7 +63,8 @@ async def products(websocket: WebSocket, audience: AudienceDep, timeout_s: Timeo
 @router.websocket("/ws/echo/")
 async def echo(websocket: WebSocket, timeout_s: TimeoutDep) -> None:
     """Whatever is said comes back."""
-    await websocket.accept()
+    if not await _welcome(websocket):
+        return
     line = Listener(_sender(websocket), timeout_s)
     try:
         async for message in _heard(websocket):
@@ -69,6 +73,20 @@ async def echo(websocket: WebSocket, timeout_s: TimeoutDep) -> None:
         await _dismiss(websocket, dismissed)
     except* Gone:
         pass
+
+
+async def _welcome(websocket: WebSocket) -> bool:
+    """Accept, and close again on a token that is not good: so a browser sees why (design: public surface, 9.14)."""
+    await websocket.accept()
+    try:
+        await anyone(websocket, await sent_token(websocket))
+    except Unauthorized:
+        await websocket.close(SIGN_IN)
+        return False
+    except Unavailable:
+        await websocket.close(TRY_LATER)
+        return False
+    return True
 
 
 def _sender(websocket: WebSocket) -> Send:
