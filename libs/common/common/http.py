@@ -105,7 +105,7 @@ class Sister:
             self._breaker.note(succeeded=False)
             log.warning("sister_failed", sister=self.name, path=path, reason=reason, attempt=attempt)
             if attempt < self._attempts:
-                time.sleep(random.uniform(*RETRY_PAUSE_S))  # noqa: S311
+                time.sleep(random.uniform(*RETRY_PAUSE_S))  # noqa: S311 - jitter
         raise Unavailable(f"{self.name} does not answer; try again shortly", code=f"{self.name}_unavailable")
 
 

@@ -42,7 +42,7 @@ async def keep_running(work: Background) -> None:
             log.warning("background_broke", work=work.name, error=repr(error))
         if loop.time() - started > LONGEST_PAUSE_S:
             pause = FIRST_PAUSE_S
-        await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311
+        await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
         pause = min(pause * 2, LONGEST_PAUSE_S)
 
 

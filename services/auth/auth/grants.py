@@ -48,7 +48,7 @@ class Pair:
     access_token: str
     refresh_token: str
     expires_in: int
-    token_type: str = "bearer"  # noqa: S105
+    token_type: str = "bearer"  # noqa: S105 - RFC 6750's word
 
 
 @dataclass(frozen=True)

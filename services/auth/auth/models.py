@@ -137,7 +137,7 @@ class Purpose(StrEnum):
     """What a challenge is answered for."""
 
     SIGN_IN = "sign_in"
-    PASSWORD_RESET = "password_reset"  # noqa: S105
+    PASSWORD_RESET = "password_reset"  # noqa: S105 - a purpose
     EMAIL_CHECK = "email_check"
 
 

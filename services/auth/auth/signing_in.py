@@ -20,7 +20,7 @@ from common.outbox import say
 
 log = structlog.get_logger(__name__)
 
-PASSWORD = "pwd"  # noqa: S105
+PASSWORD = "pwd"  # noqa: S105 - RFC 8176's word
 CODE = "otp"
 """How a session began (RFC 8176)."""
 
