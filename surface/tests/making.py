@@ -1,0 +1,117 @@
+"""What a good request is about: things made for one knock, each new, so that no cell depends on another."""
+
+from datetime import timedelta
+from typing import Any
+
+from auth.models import Purpose
+from common.clock import now
+from common.ids import new_id
+
+from .callers import PASSWORD, Caller
+from .doors import Make
+from .house import Platform
+
+Made = dict[str, Any]
+
+
+def new_account(_: Platform, __: Caller) -> Made:
+    name = f"newcomer-{new_id().hex}"
+    return {"json": {"username": name, "email": f"{name}@example.com", "password": PASSWORD}}
+
+
+def own_password(_: Platform, owner: Caller) -> Made:
+    return {"json": {"username": owner.username, "password": PASSWORD}}
+
+
+def own_address(_: Platform, owner: Caller) -> Made:
+    return {"json": {"email": owner.email}}
+
+
+def own_code(platform: Platform, owner: Caller) -> Made:
+    _asked(platform, "request-otp", owner)
+    return {"json": {"email": owner.email, "otp": platform.mailed(Purpose.SIGN_IN, owner.email)}}
+
+
+def own_refresh_token(_: Platform, owner: Caller) -> Made:
+    return {"json": {"refresh_token": owner.refresh_token}}
+
+
+def own_session(_: Platform, owner: Caller) -> Made:
+    return {"session_id": owner.session}
+
+
+def a_reset_link(platform: Platform, owner: Caller) -> Made:
+    _asked(platform, "password-reset", owner)
+    token = platform.mailed(Purpose.PASSWORD_RESET, owner.email)
+    return {"json": {"token": token, "new_password": "cypresses on the hill"}}
+
+
+def a_verification_link(platform: Platform, owner: Caller) -> Made:
+    return {"json": {"token": platform.mailed(Purpose.EMAIL_CHECK, owner.email)}}
+
+
+def a_mailed_challenge(platform: Platform, owner: Caller) -> Made:
+    return {"challenge_id": platform.challenge(Purpose.EMAIL_CHECK, owner.email).id}
+
+
+def an_account(_: Platform, owner: Caller) -> Made:
+    return {"user_id": owner.id}
+
+
+def a_product(platform: Platform, _: Caller) -> Made:
+    return {"product_id": _product(platform)["id"]}
+
+
+def a_sku(platform: Platform, _: Caller) -> Made:
+    return {"sku": _product(platform)["sku"]}
+
+
+def an_upload(platform: Platform, _: Caller) -> Made:
+    sent = {"content": "sku,name,price\nM-1,Oil lamp,2.50\n", "headers": {"Content-Type": "text/csv"}}
+    return {"task_id": _by_admin(platform, "/api/products/bulk-upload/", 202, **sent)["task_id"]}
+
+
+def a_task(platform: Platform, owner: Caller) -> Made:
+    return {"params": an_upload(platform, owner)}
+
+
+def a_wish_to_hold(platform: Platform, _: Caller) -> Made:
+    line = {"product_id": _product(platform)["id"], "quantity": 1}
+    until = (now() + timedelta(minutes=5)).isoformat()
+    return {"json": {"reservations": [{"order_id": str(new_id()), "expires_at": until, "lines": [line]}]}}
+
+
+def something_in_the_cart(**changed: int) -> Make:
+    """A wish about a product that the owner has in the cart."""
+
+    def make(platform: Platform, owner: Caller) -> Made:
+        put_in = platform.http["cart"].post("/api/cart/add_item/", json={"product_id": 1}, headers=owner.headers)
+        assert put_in.status_code == 200, put_in.text
+        return {"json": {"product_id": 1, **changed}}
+
+    return make
+
+
+def an_order(platform: Platform, owner: Caller) -> Made:
+    body = {"items": [{"product_id": 1, "quantity": 1}]}
+    placed = platform.http["orders"].post("/api/orders/", json=body, headers=owner.headers)
+    assert placed.status_code == 201, placed.text
+    return {"order_id": placed.json()["id"]}
+
+
+def _product(platform: Platform) -> Made:
+    body = {"sku": f"M-{new_id()}", "name": "Oil lamp", "price": "2.50", "stock": 9}
+    return _by_admin(platform, "/api/products/", 201, json=body)
+
+
+def _by_admin(platform: Platform, path: str, status: int, *, headers: Made | None = None, **sent: Any) -> Made:
+    shown = dict(platform.people["catalog"].someone("admin").headers) | (headers or {})
+    answer = platform.http["catalog"].post(path, headers=shown, **sent)
+    assert answer.status_code == status, answer.text
+    made: Made = answer.json()
+    return made
+
+
+def _asked(platform: Platform, door: str, owner: Caller) -> None:
+    answer = platform.http["auth"].post(f"/api/auth/{door}/", json={"email": owner.email})
+    assert answer.is_success, answer.text
