@@ -7,7 +7,7 @@ export STOA_TLS := on
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap up down status logs urls test e2e check replay bench-alike migrate lock clean
+.PHONY: help bootstrap up down status logs urls test e2e fuzz check replay bench-alike migrate lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9<>-]+:.*## / { printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ test-%: bootstrap
 
 e2e: bootstrap ## Run the tests that see the platform as a client does, through the gateway
 	@$(BIN)/pytest -m e2e $(a)
+
+fuzz: bootstrap ## Send every service what its document allows, and what not: make fuzz a="--max-examples=2000" seed=7
+	@$(BIN)/pytest surface/tests/test_fuzz.py --max-examples=200 --hypothesis-seed=$(or $(seed),1) --timeout=0 $(a)
 
 check: bootstrap ## Lint, format, types, who imports whom, and the tests that need no server
 	@$(BIN)/ruff check .

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
+from hypothesis import HealthCheck, settings
 from redis import Redis
 
 from common.revocation import EPOCH
@@ -18,7 +19,34 @@ from .house import Platform, play_cart, play_catalog
 from .services import BUILD, SERVICES, serving
 
 ROOT = Path(__file__).parents[2]
+A_FEW = 10
+"""Examples an operation and role that every run of the tests sends; `make fuzz` asks for more."""
 CELLS = pytest.StashKey[Counter[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How hard to try."""
+    parser.addoption("--max-examples", type=int, default=A_FEW, help="examples an operation that fuzzing sends")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The same examples in each run, or those of the seed that was given."""
+    seeded = config.getoption("--hypothesis-seed") is not None
+    settings.register_profile(
+        "surface",
+        max_examples=config.getoption("--max-examples"),
+        derandomize=not seeded,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """How to send the same again."""
+    seed = config.getoption("--hypothesis-seed")
+    drawn = f"drawn by the seed {seed}" if seed is not None else "the same in each run"
+    return f"surface: {config.getoption('--max-examples')} examples an operation, {drawn}"
 
 
 @pytest.fixture(scope="session")
