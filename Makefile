@@ -1,13 +1,15 @@
 # The house's doors. Logic lives in deploy/local (the `stoa` command and bootstrap.sh); a target is one line.
 
 BIN := .venv/bin
+PINS := requirements-dev.txt $(wildcard services/*/requirements.txt) gateway/portal/requirements.txt \
+	deploy/local/mailbox-requirements.txt
 
 ifdef TLS
 export STOA_TLS := on
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap up down status logs urls test e2e fuzz check replay bench-alike migrate lock clean
+.PHONY: help bootstrap up down status logs urls test e2e fuzz check audit replay bench-alike migrate lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9<>-]+:.*## / { printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +48,9 @@ check: bootstrap ## Lint, format, types, who imports whom, and the tests that ne
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/pytest -m unit $(a)
+
+audit: bootstrap ## Look the pins up in an advisory service, where one can be reached
+	@$(BIN)/uv tool run pip-audit --disable-pip --require-hashes $(PINS:%=-r %) $(a)
 
 replay: bootstrap ## Play a file of order lines through the gateway: make replay FILE=path.csv
 	@$(BIN)/python bench/replay.py $(FILE) $(a)
