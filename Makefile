@@ -34,13 +34,13 @@ test: bootstrap ## Run every test on real servers (a="-k cart" narrows)
 
 test-<service>: ## Run one service's tests, for example make test-orders
 test-%: bootstrap
-	@$(BIN)/pytest $(or $(wildcard services/$*),$(wildcard libs/$*),$(wildcard $*/tests),$(error no service is called $*)) $(a)
+	@$(BIN)/pytest $(or $(wildcard services/$*),$(wildcard libs/$*),$(wildcard gateway/$*),$(error no service is called $*)) $(a)
 
 e2e: bootstrap ## Run the tests that see the platform as a client does, through the gateway
 	@$(BIN)/pytest -m e2e $(a)
 
 fuzz: bootstrap ## Send every service what its document allows, and what not: make fuzz a="--max-examples=2000" seed=7
-	@$(BIN)/pytest surface/tests/test_fuzz.py --max-examples=200 --hypothesis-seed=$(or $(seed),1) --timeout=0 $(a)
+	@$(BIN)/pytest gateway/surface/tests/test_fuzz.py --max-examples=200 --hypothesis-seed=$(or $(seed),1) --timeout=0 $(a)
 
 check: bootstrap ## Lint, format, types, who imports whom, and the tests that need no server
 	@$(BIN)/ruff check .

@@ -18,7 +18,7 @@ from common.testing.sisters import FakeSister, fake_sister
 from .house import Platform, play_cart, play_catalog
 from .services import BUILD, SERVICES, serving
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 A_FEW = 10
 """Examples an operation and role that every run of the tests sends; `make fuzz` asks for more."""
 CELLS = pytest.StashKey[Counter[str]]()
