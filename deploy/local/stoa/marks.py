@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,10 +35,19 @@ def holder(port: int) -> int | None:
     """The process that listens on the port, if we may see it."""
     wanted = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
     for pid in _pids() if wanted else ():
-        with suppress(OSError):
-            if any(os.readlink(handle) in wanted for handle in (PROC / str(pid) / "fd").iterdir()):
-                return pid
+        if not wanted.isdisjoint(_opened(pid)):
+            return pid
     return None
+
+
+def _opened(pid: int) -> Iterator[str]:
+    """What a process has open; one file that it closes meanwhile does not hide the others."""
+    handles: list[Path] = []
+    with suppress(OSError):
+        handles = list((PROC / str(pid) / "fd").iterdir())
+    for handle in handles:
+        with suppress(OSError):
+            yield os.readlink(handle)
 
 
 def name_of(pid: int) -> str:

@@ -30,7 +30,9 @@ def test_only_the_gateway_is_published_and_the_mailbox_on_this_machine_alone(ser
     assert all(port.startswith("127.0.0.1:") for port in published["mailbox"])
 
 
-def test_the_gateway_is_told_the_same_figures_as_natively(services, tmp_path):
+def test_the_gateway_is_told_the_same_figures_as_natively(services, tmp_path, monkeypatch):
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"STOA_{name.upper()}", raising=False)
     told = services["gateway"]["environment"]
     settings = Settings(run=tmp_path, _env_file=None)
     native = Stack(settings, read_credentials(settings), {}).gateway.variables

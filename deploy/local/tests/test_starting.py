@@ -48,6 +48,25 @@ def test_a_taken_port_is_named_with_its_holder_and_the_variable_to_change(tmp_pa
     assert said.endswith(f"(pid {os.getpid()}); end it or set STOA_PORT_BASE to another number.")
 
 
+def test_a_holder_is_found_although_it_opens_and_closes_files_meanwhile(base, monkeypatch):
+    gone = iter(range(10**9))
+
+    def readlink(path):
+        if next(gone) % 2:
+            raise FileNotFoundError(path)
+        return read(path)
+
+    read = os.readlink
+    with socket.create_server(("127.0.0.1", base)) as listener:
+        others = [os.dup(listener.fileno()) for _ in range(4)]
+        monkeypatch.setattr("stoa.marks.os.readlink", readlink)
+        try:
+            assert holder(base) == os.getpid()
+        finally:
+            for other in others:
+                os.close(other)
+
+
 def test_a_taken_gateway_port_names_its_own_variable(tmp_path, base):
     with _listening(base + 39):
         code, said = _up(tmp_path, base)

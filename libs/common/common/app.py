@@ -12,6 +12,8 @@ from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from starlette.types import ASGIApp
 
 from common import documents, logs, refusals
@@ -32,6 +34,9 @@ log = structlog.get_logger(__name__)
 
 CHECK_S = 2.0
 MOST_PINGS = 2
+REDIS_S = 0.2
+"""Longest wait for Redis, twice at most (design: reliability 3.7): an event loop that was busy for so long has let the
+first wait run out although the answer was there."""
 AUTH_S = 2.0
 """An answer of auth: its keys, or whether a session lives while Redis cannot tell."""
 
@@ -66,7 +71,11 @@ class Service:
         self.engine = new_engine(settings.database_url, pool_size=settings.threads)
         self.sessions = new_sessions(self.engine)
         self.redis: Redis = Redis.from_url(
-            settings.redis_url, socket_connect_timeout=0.2, socket_timeout=0.2, health_check_interval=30
+            settings.redis_url,
+            socket_connect_timeout=REDIS_S,
+            socket_timeout=REDIS_S,
+            health_check_interval=30,
+            retry=Retry(NoBackoff(), 1),
         )
         self.badge = Badge(name, settings.service_key)
         self.auth = AsyncSister("auth", settings.auth_url, self.badge, timeout_s=AUTH_S)

@@ -1,6 +1,8 @@
 """The front door's tests: no input makes a 500, every refusal is a problem, and a part that is away is said so."""
 
+import asyncio
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from decimal import Decimal
@@ -13,7 +15,7 @@ from fastapi.testclient import TestClient
 from pydantic import Field
 from sqlalchemy import text
 
-from common.app import Service
+from common.app import REDIS_S, Service
 from common.errors import Conflict, TooMany
 from common.events.auth import UserRegistered
 from common.fields import Body, Money
@@ -343,6 +345,23 @@ def test_what_is_answered_to_somebody_is_kept_by_nobody_else(client: TestClient,
     for path in ("/api/toys/mine/", "/api/toys/", "/api/nothing/"):
         assert client.get(path, headers=signer.user().headers).headers["cache-control"] == "private, no-cache"
         assert "cache-control" not in client.get(path).headers
+
+
+def test_redis_is_not_taken_for_gone_because_the_loop_was_busy(settings: Settings) -> None:
+    service = Service("toys", settings)
+
+    async def story() -> list[Any]:
+        asked = [asyncio.create_task(service.redis.mget("one", "another")) for _ in range(50)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the questions are on their way
+        time.sleep(REDIS_S * 1.5)  # and nobody looks for the answers until the wait is over
+        try:
+            return await asyncio.gather(*asked)
+        finally:
+            await service.redis.aclose()
+            await service.auth.close()
+
+    assert asyncio.run(story()) == [[None, None]] * 50
 
 
 def test_a_service_token_is_no_users_token(client: TestClient, badges: Badges) -> None:

@@ -5,6 +5,8 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from common.testing.signing import Signer
+from realtime.main import build
+from realtime.settings import RealtimeSettings
 
 SOCKETS = pytest.mark.parametrize("path", ["/ws/products/", "/ws/echo/"])
 
@@ -26,9 +28,11 @@ def test_a_socket_is_closed_on_a_token_that_is_not_good(client: TestClient, path
 
 @SOCKETS
 def test_a_socket_asks_to_come_back_while_no_token_can_be_checked(
-    client: TestClient, signer: Signer, path: str
+    settings: RealtimeSettings, signer: Signer, path: str
 ) -> None:
-    assert closed_with(client, path, f"Bearer {signer.user().token}") == 1013
+    without_auth = settings.model_copy(update={"auth_url": "http://127.0.0.1:1"})
+    with TestClient(build(without_auth)) as client:
+        assert closed_with(client, path, f"Bearer {signer.user().token}") == 1013
 
 
 def test_the_snapshot_is_refused_to_a_token_that_is_not_good(client: TestClient) -> None:
