@@ -11,6 +11,7 @@ from auth.challenges import Challenges, withdraw
 from auth.grants import Client, end_sessions, open_sessions
 from auth.models import Challenge, Purpose, User, compared
 from auth.passwords import Passwords, check_choice
+from auth.queries import me
 from auth.registering import already_registered, invalid_token, user_of
 from auth.revocations import RevokedSet
 from auth.schemas import Change, Message, NewPassword, PasswordChange, Reader
@@ -18,7 +19,7 @@ from auth.signing_in import check_password
 from common import tokens
 from common.clock import now
 from common.database import Sessions, retried
-from common.errors import Invalid, Unauthorized
+from common.errors import Invalid
 from common.events.auth import PasswordResetRequested, UserUpdated
 from common.outbox import say
 from common.preconditions import check_match
@@ -37,30 +38,26 @@ def change_me(
 
     Raises Invalid, Unauthorized, TooMany, Conflict when the new one is taken, PreconditionFailed.
     """
-    known = _account(sessions, user.id)
+    known = me(sessions, user.id)
     if form.touches_identity(known):
         if form.current_password is None:
             sentence = "another username or address needs your present password"
             raise Invalid(sentence, code="password_needed", errors={"current_password": [sentence]})
         check_password(sessions, passwords, known, str(known.id), form.current_password, client)
     try:
-        return _change(sessions, challenges, known, form, if_match)
+        changed = _change(sessions, challenges, known, form, if_match)
     except IntegrityError:
         raise already_registered() from None
-
-
-def _account(sessions: Sessions, user_id: UUID) -> User:
-    with sessions.begin() as session:
-        user = session.get(User, user_id)
-    if user is None:
-        raise Unauthorized("this account is gone; sign in again", code="session_ended")
-    return user
+    return changed or change_me(sessions, passwords, challenges, user, form, client, if_match)
 
 
 @retried
-def _change(sessions: Sessions, challenges: Challenges, known: User, form: Change, if_match: str | None) -> User:
+def _change(sessions: Sessions, challenges: Challenges, known: User, form: Change, if_match: str | None) -> User | None:
+    """The account as it is then; None if what decided about the password has changed since it was read."""
     with sessions.begin() as session:
         user = session.get_one(User, known.id, with_for_update=True)
+        if user.identity != known.identity:
+            return None
         check_match(user.etag, if_match, "account")
         previous = user.email
         for name, value in form.fields().items():
@@ -83,16 +80,7 @@ def _begin_check(session: Session, challenges: Challenges, user: User) -> Challe
 
 
 def _updated(user: User, previous_email: str | None, check: Challenge | None) -> UserUpdated:
-    return UserUpdated(
-        user_id=user.id,
-        version=user.version,
-        username=user.username,
-        email=user.email,
-        first_name=user.first_name,
-        last_name=user.last_name,
-        previous_email=previous_email,
-        challenge_id=None if check is None else check.id,
-    )
+    return UserUpdated(**user.facts, previous_email=previous_email, challenge_id=check and check.id)
 
 
 def change_password(
@@ -107,7 +95,7 @@ def change_password(
 
     Raises Invalid for a weak one, Unauthorized, TooMany.
     """
-    known = _account(sessions, user.id)
+    known = me(sessions, user.id)
     check_choice(form.new_password, known.own_words, "new_password")
     check_password(sessions, passwords, known, str(known.id), form.old_password, client)
     hashed = passwords.hash(form.new_password)

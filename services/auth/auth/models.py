@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from unicodedata import normalize
 from uuid import UUID
 
@@ -73,6 +74,17 @@ class User(Base):
     def email_verified(self) -> bool:
         """Whether the address is known to be read by this person."""
         return self.email_verified_at is not None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the other services are told of it."""
+        told = ("version", "username", "email", "first_name", "last_name")
+        return {"user_id": self.id} | {name: getattr(self, name) for name in told}
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What whoever wants to sign in has to know."""
+        return self.username, self.email, self.password_hash
 
     @property
     def own_words(self) -> list[str]:

@@ -57,18 +57,7 @@ def _open_account(sessions: Sessions, challenges: Challenges, user: User) -> Use
         session.add(user)
         session.flush()
         check = challenges.open(session, Purpose.EMAIL_CHECK, user.email_key)
-        say(
-            session,
-            UserRegistered(
-                user_id=user.id,
-                version=user.version,
-                username=user.username,
-                email=user.email,
-                first_name=user.first_name,
-                last_name=user.last_name,
-                challenge_id=check.id,
-            ),
-        )
+        say(session, UserRegistered(**user.facts, challenge_id=check.id))
     return user
 
 

@@ -9,7 +9,8 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from auth.models import Challenge, Purpose, compared
+from auth.models import Challenge, Purpose, User, compared
+from auth.schemas import Change
 from common.database import Sessions
 from common.testing.broker import Broker
 
@@ -185,3 +186,22 @@ def test_of_two_changes_at_once_one_finds_the_old_password_wrong(ada: Person) ->
     with ThreadPoolExecutor(2) as pair:
         answers = Counter(pair.map(change, wanted))
     assert answers == {200: 1, 401: 1}
+
+
+def test_a_name_that_was_read_before_another_session_changed_it_is_not_taken_back_without_the_password(
+    ada: Person, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has only the token sends the present name, which asks for no password, while the owner takes another."""
+    before, after = ada.form["username"], form()["username"]
+    renamed = {"username": after, "current_password": PASSWORD}
+    looked = Change.touches_identity
+
+    def look_and_be_overtaken(sent: Change, known: User) -> bool:
+        touches = looked(sent, known)
+        if sent.current_password is None and known.username == before:
+            assert ada.ask("PATCH", ME, renamed).status_code == 200
+        return touches
+
+    monkeypatch.setattr(Change, "touches_identity", look_and_be_overtaken)
+    refused(ada.ask("PATCH", ME, {"username": before}), 400, "password_needed")
+    assert ada.ask("GET", ME).json()["username"] == after

@@ -24,29 +24,28 @@ class AboutUser(Event):
         return self.version
 
 
-class UserRegistered(AboutUser):
-    """A person has opened an account. `challenge_id` is the check of the address, to be mailed to it."""
+class AccountAsItIs(AboutUser):
+    """The account after the change. `challenge_id` is the check of its address, if that is to be mailed."""
+
+    username: str
+    email: str
+    first_name: str = ""
+    last_name: str = ""
+    challenge_id: UUID | None = None
+
+
+class UserRegistered(AccountAsItIs):
+    """A person has opened an account."""
 
     type: ClassVar[str] = "user.registered"
 
-    username: str
-    email: str
-    first_name: str = ""
-    last_name: str = ""
-    challenge_id: UUID | None = None
 
-
-class UserUpdated(AboutUser):
-    """Name or address is another now; `previous_email` is there when the address is, with the check of the new one."""
+class UserUpdated(AccountAsItIs):
+    """Name or address is another now; `previous_email` is there when the address is."""
 
     type: ClassVar[str] = "user.updated"
 
-    username: str
-    email: str
-    first_name: str = ""
-    last_name: str = ""
     previous_email: str | None = None
-    challenge_id: UUID | None = None
 
 
 class SessionsRevoked(AboutUser):
