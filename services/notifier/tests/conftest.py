@@ -125,7 +125,14 @@ def client(settings: NotifierSettings, sessions: Sessions, environment: None) ->
 @contextmanager
 def working() -> Iterator[None]:
     """With a worker, as long as the block lasts."""
-    with start_worker(tasks.celery, perform_ping_check=False, pool="solo", loglevel="ERROR", shutdown_timeout=20):
+    with start_worker(
+        tasks.celery,
+        perform_ping_check=False,
+        pool="solo",
+        loglevel="ERROR",
+        shutdown_timeout=20,
+        without_heartbeat=False,
+    ):
         yield
 
 
