@@ -2,9 +2,9 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -14,6 +14,8 @@ FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
 """Back-off of broken background work (design: reliability 3.3)."""
 CANCEL_AGAIN_S = 5.0
+CANCEL_WITHIN_S = 1.0
+"""The same for parts of one work: they must be gone before that itself is told again."""
 
 
 class Background(Protocol):
@@ -46,13 +48,27 @@ async def keep_running(work: Background) -> None:
         pause = min(pause * 2, LONGEST_PAUSE_S)
 
 
-async def cancelled(tasks: Collection[asyncio.Task[None]]) -> None:
+async def cancelled(tasks: Collection[asyncio.Task[None]], again_s: float = CANCEL_AGAIN_S) -> None:
     """Cancel and wait; a task that swallows the cancellation, as a wait that ends at that moment may, is told again."""
     left = set(tasks)
     while left:
         for task in left:
             task.cancel()
-        _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
+        _, left = await asyncio.wait(left, timeout=again_s)
+
+
+async def together(*parts: Coroutine[Any, Any, None]) -> None:
+    """Work on all parts side by side until one ends or breaks, and the others with it.
+
+    Unlike a TaskGroup it tells a part again that has swallowed its cancellation; else the whole would never end.
+    """
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await cancelled(tasks, CANCEL_WITHIN_S)
+    for task in ended:
+        task.result()
 
 
 class Bell:

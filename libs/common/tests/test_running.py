@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from common import running
-from common.running import Background, Every, Steady, cancelled, keep_running
+from common.running import Background, Every, Steady, cancelled, keep_running, together
 from common.testing.waiting import eventually
 
 pytestmark = pytest.mark.unit
@@ -146,3 +146,42 @@ def test_a_use_case_that_breaks_is_run_again(keep: Keep) -> None:
 
     keep(Every("sweep", 0.001, work))
     eventually(lambda: len(runs) > 5)
+
+
+def test_parts_end_with_the_whole_even_if_one_swallows_the_first_cancellation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "CANCEL_WITHIN_S", 0.01)
+    told: list[str] = []
+
+    async def deaf() -> None:
+        while True:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                told.append("again")
+                if len(told) > 1:
+                    raise
+
+    async def story() -> None:
+        whole = asyncio.create_task(together(deaf(), asyncio.sleep(60)))
+        await asyncio.sleep(0.01)
+        await cancelled([whole])
+
+    asyncio.run(asyncio.wait_for(story(), 20))
+    assert told == ["again", "again"]
+
+
+def test_a_part_that_breaks_ends_the_others_and_is_heard_of() -> None:
+    ended: list[str] = []
+
+    async def patient() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append("patient")
+
+    async def fragile() -> None:
+        raise OSError("broken")
+
+    with pytest.raises(OSError, match="broken"):
+        asyncio.run(together(patient(), fragile()))
+    assert ended == ["patient"]

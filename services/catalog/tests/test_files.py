@@ -133,7 +133,11 @@ def test_too_many_rows_are_refused(file: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_memory_does_not_grow_with_the_file(file: Path) -> None:
     def peak(rows: int) -> int:
+        """Of three, the least: what other threads of the tests take meanwhile is counted too."""
         file.write_text("sku,name,price\n" + "".join(f"S{n},Lamp number {n},1.50\n" for n in range(rows)))
+        return min(once() for _ in range(3))
+
+    def once() -> int:
         tracemalloc.start()
         inspect(file, CSV)
         _, most = tracemalloc.get_traced_memory()

@@ -8,6 +8,7 @@ import asyncio
 from redis.asyncio import Redis
 
 from common.ids import new_id
+from common.running import together
 from realtime.audience import Audience
 
 CHANNEL = "realtime:counted"
@@ -32,9 +33,7 @@ class Hints:
 
     async def run(self) -> None:
         """Publish own hints and hear those of others, until Redis breaks."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._publish())
-            group.create_task(self._listen())
+        await together(self._publish(), self._listen())
 
     async def _publish(self) -> None:
         while True:
