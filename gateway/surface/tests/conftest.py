@@ -19,7 +19,7 @@ from .house import Platform, play_cart, play_catalog
 from .services import BUILD, SERVICES, serving
 
 ROOT = Path(__file__).parents[3]
-A_FEW = 10
+A_FEW = 6
 """Examples an operation and role that every run of the tests sends; `make fuzz` asks for more."""
 CELLS = pytest.StashKey[Counter[str]]()
 
