@@ -1,29 +1,24 @@
-"""The HTTP door of catalog: its products, and what sister services ask about them."""
+"""The HTTP door of catalog to its products."""
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
-from catalog import editing, holding, queries
+from catalog import editing, queries
 from catalog.models import LONGEST_SKU, MOST_ID
 from catalog.schemas import (
     AdminProductView,
-    BriefQuery,
-    ProductBriefs,
     ProductChange,
     ProductDraft,
     ProductQuery,
     ProductReplacement,
     ProductView,
-    ReservationOutcomes,
-    ReservationsWanted,
 )
-from common.knocking import Admin, IdempotencyKey, SessionsDep, Visitor, called_by, from_state, signed
+from common.knocking import Admin, IdempotencyKey, SessionsDep, Visitor, from_state, signed
 from common.pagination import Page
 from common.replies import reply, tagged
 
 router = APIRouter(prefix="/api/products", tags=["products"], dependencies=signed)
-internal = APIRouter(prefix="/internal", include_in_schema=False)
 
 Currency = Annotated[str, from_state("currency")]
 ListUrl = Annotated[str, from_state("list_url")]
@@ -115,15 +110,3 @@ def archive_product(
 ) -> None:
     """Take a product off sale for good; orders keep their lines."""
     editing.archive_product(sessions, product_id, admin, currency, if_match)
-
-
-@internal.post("/reservations/", dependencies=[called_by("orders")])
-def hold_stock(wanted: ReservationsWanted, sessions: SessionsDep, currency: Currency) -> ReservationOutcomes:
-    """Hold stock for orders that are being placed, each all or nothing."""
-    return ReservationOutcomes(results=holding.hold_stock(sessions, wanted.reservations, currency))
-
-
-@internal.get("/products/", dependencies=[called_by("cart")])
-def list_briefs(query: Annotated[BriefQuery, Query()], sessions: SessionsDep, currency: Currency) -> ProductBriefs:
-    """Products as sisters know them, of every status."""
-    return queries.list_briefs(sessions, query, currency)

@@ -3,26 +3,25 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from catalog.models import ARCHIVED, Product, stock_movements
+from catalog import versions
+from catalog.models import ARCHIVED, SET, Category, Product
 from catalog.races import one_product_per_sku
 from catalog.schemas import AdminProductView, ProductChange, ProductDraft, ProductReplacement
-from catalog.shelves import move
+from catalog.shelves import enter, move
 from catalog.telling import kind_of_change, product_event
 from common import outbox
 from common.clock import now
 from common.database import Sessions, retried
-from common.errors import NotFound
+from common.errors import Invalid, NotFound
 from common.events.catalog import ProductCreated
 from common.idempotency import Answer, claim_one, finish, new_claim
 from common.preconditions import check_match
 from common.tokens import User
 
 CREATE = "POST /api/products/"
-SET = "set"
-"""Reason in the ledger: an administrator has written how much there is."""
 
 
 @retried
@@ -33,9 +32,11 @@ def create_product(sessions: Sessions, draft: ProductDraft, admin: User, key: st
         claimed = claim_one(session, claim)
         if isinstance(claimed, Answer):
             return claimed
+        _check_category(session, draft.category)
         product = Product.new({name: getattr(draft, name) for name in ProductDraft.model_fields})
         session.add(product)
         session.flush()
+        versions.count_in(session, product.status)
         _enter(session, product, product.on_hand, admin)
         outbox.say(session, product_event(ProductCreated, product, currency))
         answer = _created(AdminProductView.of(product, currency))
@@ -60,6 +61,7 @@ def change_product(
     with one_product_per_sku(), sessions.begin() as session:
         product = _locked(session, product_id)
         check_match(AdminProductView.of(product, currency).etag, if_match, "product")
+        _check_category(session, getattr(changes, "category", None))
         sent = {name: getattr(changes, name) for name in changes.model_fields_set}
         _edit(session, product, sent, admin, currency)
         return AdminProductView.of(product, currency)
@@ -72,6 +74,16 @@ def archive_product(sessions: Sessions, product_id: int, admin: User, currency: 
         product = _locked(session, product_id)
         check_match(AdminProductView.of(product, currency).etag, if_match, "product")
         _edit(session, product, {"status": ARCHIVED}, admin, currency)
+
+
+def _check_category(session: Session, slug: object) -> None:
+    """Raise Invalid for a category that is not there. A DELETE at the same moment is refused by the foreign key."""
+    if isinstance(slug, str) and session.scalar(select(Category.slug).where(Category.slug == slug)) is None:
+        raise Invalid(
+            f"there is no category {slug}; make it first",
+            code="unknown_category",
+            errors={"category": ["there is no such category"]},
+        )
 
 
 def _locked(session: Session, product_id: int) -> Product:
@@ -88,6 +100,7 @@ def _edit(session: Session, product: Product, values: Mapping[str, Any], admin: 
     if not session.is_modified(product):
         return
     product.updated_at = now()
+    versions.count_in(session, product.status, status)
     _enter(session, product, delta, admin)
     if product.facts != facts:
         product.version += 1
@@ -95,5 +108,4 @@ def _edit(session: Session, product: Product, values: Mapping[str, Any], admin: 
 
 
 def _enter(session: Session, product: Product, delta: int, admin: User) -> None:
-    if delta:
-        session.execute(insert(stock_movements), [move(product.id, delta, SET, actor=admin.id)])
+    enter(session, [move(product.id, delta, SET, actor=admin.id)] if delta else [])

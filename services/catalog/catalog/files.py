@@ -15,7 +15,7 @@ CSV, NDJSON, JSON = "csv", "ndjson", "json"
 MOST_ROWS = 200_000
 """Rows that one upload may have (design: api, section 3)."""
 
-COLUMNS = frozenset(("sku", "name", "description", "price", "stock", "status"))
+COLUMNS = ("sku", "name", "description", "price", "stock", "status", "category", "image_url", "attributes")
 OWNED = frozenset(
     ("id", "currency", "sold_count", "availability", "on_hand", "reserved", "created_at", "updated_at", "version")
 )
@@ -88,7 +88,7 @@ def _csv_lines(file: TextIO) -> Iterator[Line]:
 def _header(cells: Sequence[str]) -> list[str]:
     """The columns' names in small letters. Raises Invalid."""
     names = [cell.lower() for cell in cells]
-    unknown = sorted(set(names) - COLUMNS - OWNED - {REPORT_COLUMN})
+    unknown = sorted(set(names) - set(COLUMNS) - OWNED - {REPORT_COLUMN})
     if unknown:
         known = ", ".join(sorted(COLUMNS))
         raise Invalid(

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from catalog.models import ACTIVE, HELD, RELEASED, Reservation, ReservationLine, reservation_lines, reservations
 from catalog.races import again_if_overtaken
-from catalog.schemas import HeldLine, Refused, ReservationOutcome, ReservationWanted
 from catalog.shelves import Shelf, lock_shelves, write_shelves
+from catalog.sister_schemas import HeldLine, Refused, ReservationOutcome, ReservationWanted
 from common.clock import now
 from common.database import Sessions, retried
 

@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 
 from catalog.files import Line, lines_of
 from catalog.merging import merge_rows
-from catalog.models import FAILED, FINISHED, RUNNING, BadRow, Import, import_errors
 from catalog.races import again_if_overtaken
 from catalog.rows import Fault, Row, check
+from catalog.upload_models import FAILED, FINISHED, RUNNING, BadRow, Import, import_errors
 from common import outbox
 from common.clock import now
 from common.database import Sessions, retried

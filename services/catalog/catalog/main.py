@@ -4,7 +4,7 @@ from functools import partial
 
 from fastapi import FastAPI
 
-from catalog import api, sweeping, tasks, uploading, uploads
+from catalog import api, inside, sweeping, tasks, uploading, uploads
 from catalog.clients import Orders
 from catalog.consumers import hearing
 from catalog.settings import CatalogSettings
@@ -30,7 +30,7 @@ def build(settings: CatalogSettings | None = None) -> FastAPI:
         Every("catalog tidy", TIDY_S, tidy),
     )
     return service.app(
-        routers=[uploads.router, api.router, api.internal],
+        routers=[uploads.router, api.router, inside.router],
         state={
             "currency": settings.currency,
             "list_url": f"{settings.public_url}/api/products/",

@@ -13,20 +13,23 @@ from sqlalchemy import ColumnElement, insert, select
 from sqlalchemy.dialects.mysql import insert as upsert
 from sqlalchemy.orm import Session
 
+from catalog import versions
+from catalog.describing import name_of
 from catalog.files import Line
-from catalog.models import ACTIVE, Import, Product, availability_of, products
+from catalog.models import ACTIVE, IMPORTED, Product, availability_of, categories, products
 from catalog.rows import Fault, Row
 from catalog.shelves import enter, move
 from catalog.telling import kind_of_change, product_event
+from catalog.upload_models import Import
+from catalog.words import searched
 from common import outbox
 from common.clock import now
 from common.events import Event
 from common.events.catalog import ProductCreated
 
-IMPORTED = "import"
-"""Reason in the ledger."""
-TOLD = ("id", "sku", "name", "description", "price", "status", "on_hand", "reserved", "version")
-WRITTEN = ("name", "description", "price", "status", "on_hand", "version", "updated_at")
+DESCRIBED = ("category", "image_url", "attributes")
+TOLD = ("id", "sku", "name", "description", "price", "status", *DESCRIBED, "on_hand", "reserved", "version")
+WRITTEN = ("name", "description", "price", "status", *DESCRIBED, "words", "on_hand", "version", "updated_at")
 
 _rewrite = upsert(products)
 _rewrite = _rewrite.on_duplicate_key_update({name: _rewrite.inserted[name] for name in WRITTEN})
@@ -42,6 +45,9 @@ class Item:
     description: str
     price: Decimal
     status: str
+    category: str | None = None
+    image_url: str | None = None
+    attributes: dict[str, Any] | None = None
     on_hand: int = 0
     reserved: int = 0
     version: int = 1
@@ -59,6 +65,8 @@ class Item:
     def told(self, values: Mapping[str, Any]) -> "Item":
         """The item with what a row tells of it; `stock` is what can be ordered."""
         changes = {name: value for name, value in values.items() if name != "stock"}
+        if "attributes" in values:
+            changes["attributes"] = values["attributes"] or None
         if "stock" in values:
             changes["on_hand"] = values["stock"] + self.reserved
         return replace(self, **changes)
@@ -143,16 +151,27 @@ def _read_again(session: Session, known: Mapping[str, Item], changed: Sequence[I
 
 
 def _write(session: Session, job: Import, known: Mapping[str, Item], items: Mapping[str, Item], currency: str) -> None:
-    """New and changed products with their ledger rows and events."""
+    """New and changed products with their ledger rows and events, and the categories that they are the first in."""
+    _enter_categories(session, known.values(), items.values())
     fresh = _insert(session, [items[sku] for sku in sorted(items) if not items[sku].id])
     changed = [_next_version(known[str(item.sku)], item) for item in _changed(known, items)]
     if changed:
         session.execute(_rewrite, [_row(item) for item in changed])
     before = {item.id: known[str(item.sku)] for item in changed}
+    for item in fresh + changed:
+        versions.count_in(session, item.status, before[item.id].status if item.id in before else None)
     moved = [(item, item.on_hand - (before[item.id].on_hand if item.id in before else 0)) for item in fresh + changed]
     enter(session, [move(item.id, delta, IMPORTED, actor=job.started_by) for item, delta in moved if delta])
     outbox.say(session, *(product_event(ProductCreated, item, currency) for item in fresh))
     outbox.say(session, *_changes(before, changed, currency))
+
+
+def _enter_categories(session: Session, known: Iterable[Item], items: Iterable[Item]) -> None:
+    """Make the categories that no product had before; their names are made of their slugs."""
+    fresh = {item.category for item in items if item.category} - {item.category for item in known}
+    if fresh:
+        rows = [{"slug": slug, "name": name_of(slug), "created_at": now()} for slug in sorted(fresh)]
+        session.execute(upsert(categories).prefix_with("IGNORE"), rows)
 
 
 def _changes(before: Mapping[int, Item], changed: Iterable[Item], currency: str) -> list[Event]:
@@ -181,4 +200,5 @@ def _row(item: Item) -> dict[str, Any]:
     """The whole row; what an existing product keeps (sold, created_at) is not among what is rewritten."""
     moment = now()
     told = {name: getattr(item, name) for name in TOLD}
-    return told | {"sold": 0, "created_at": moment, "updated_at": moment}
+    words = searched(item.name, item.sku)
+    return told | {"words": words, "sold": 0, "created_at": moment, "updated_at": moment}

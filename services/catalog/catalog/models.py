@@ -1,4 +1,4 @@
-"""The tables of catalog and the rules that products, stock, reservations and imports keep."""
+"""The tables of catalog and the rules that products, stock and reservations keep; uploads have their own room."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,16 +11,19 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     CheckConstraint,
+    Computed,
     ForeignKeyConstraint,
     Index,
     Integer,
     Numeric,
+    SmallInteger,
     String,
     Text,
     UniqueConstraint,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from catalog.words import LONGEST_TEXT, searched
 from common.clock import now
 from common.database import EXACT, TABLE_OPTIONS, UtcDateTime, Uuid, new_metadata
 from common.idempotency import add_idempotency_keys
@@ -32,11 +35,22 @@ MOST_ID = 2**63 - 1
 LONGEST_SKU = 64
 LONGEST_NAME = 255
 LONGEST_DESCRIPTION = 10_000
+LONGEST_SLUG = 64
+LONGEST_URL = 2048
+LONGEST_NOTE = 255
+SHARDS = 16
+"""Rows that the catalogue's version is kept in; more than transactions that commit at the same moment."""
 
 DRAFT, ACTIVE, ARCHIVED = "draft", "active", "archived"
 HELD, COMMITTED, RELEASED = "held", "committed", "released"
-PENDING, RUNNING, FINISHED, FAILED = "pending", "running", "finished", "failed"
-CHECK, WRITE = "check", "write"
+SET, IMPORTED, SOLD, TAKEN_BACK, LOST = "set", "import", "sold", "cancelled", "lost"
+"""Reasons in the ledger: an administrator or a file has said how much there is; an order was placed, was cancelled, or
+was cancelled with its goods gone."""
+ADJUSTED = ("received", "correction", "damaged", "returned", "other")
+"""Reasons that an administrator gives (design: api 9.9)."""
+REASONS = (SET, IMPORTED, SOLD, TAKEN_BACK, LOST, *ADJUSTED)
+LISTED_BY = ("name", "price", "created_at", "updated_at", "sold", "in_stock")
+"""What a list is filtered or ordered by: found within a status, rows of one value in order of their ids."""
 
 
 def availability_of(stock: int) -> str:
@@ -55,6 +69,17 @@ add_inbox(Base.metadata)
 add_idempotency_keys(Base.metadata)
 
 
+class Category(Base):
+    """What a product may be filed under. Its slug never changes, so products name it without another key."""
+
+    __tablename__ = "categories"
+    __table_args__ = (CheckConstraint("slug <> ''", name="slug_is_something"), TABLE_OPTIONS)
+
+    slug: Mapped[str] = mapped_column(String(LONGEST_SLUG, collation=EXACT), primary_key=True)
+    name: Mapped[str] = mapped_column(String(LONGEST_NAME))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class Product(Base):
     """A product and its stock: `on_hand` pieces are there, `reserved` of them are promised to orders being placed."""
 
@@ -67,6 +92,11 @@ class Product(Base):
         CheckConstraint("sold >= 0", name="sold_not_negative"),
         CheckConstraint("price >= 0", name="price_not_negative"),
         CheckConstraint("status in ('draft', 'active', 'archived')", name="status_is_known"),
+        CheckConstraint("name <> ''", name="name_is_something"),
+        ForeignKeyConstraint(["category"], ["categories.slug"]),
+        *(Index(f"ix_products_status_{column}", "status", column) for column in LISTED_BY),
+        Index("ix_products_category", "category", "status"),
+        Index("ft_products_words", "words", mysql_prefix="FULLTEXT"),
         TABLE_OPTIONS,
     )
 
@@ -76,6 +106,13 @@ class Product(Base):
     description: Mapped[str] = mapped_column(Text)
     price: Mapped[Decimal] = mapped_column(Numeric(10, 2))
     status: Mapped[str] = mapped_column(String(16))
+    category: Mapped[str | None] = mapped_column(String(LONGEST_SLUG, collation=EXACT))
+    image_url: Mapped[str | None] = mapped_column(String(LONGEST_URL))
+    attributes: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    words: Mapped[str] = mapped_column(String(LONGEST_TEXT))
+    in_stock: Mapped[int | None] = mapped_column(
+        SmallInteger, Computed("on_hand > reserved", persisted=True), deferred=True
+    )
     on_hand: Mapped[int] = mapped_column(BigInteger)
     reserved: Mapped[int] = mapped_column(BigInteger)
     sold: Mapped[int] = mapped_column(BigInteger)
@@ -105,19 +142,25 @@ class Product(Base):
         """Take the values over; by how many pieces `on_hand` has moved, so that `stock` is what was asked for."""
         before = self.on_hand
         for name, value in values.items():
-            if name != "stock" and getattr(self, name) != value:
-                setattr(self, name, value)
+            kept = value or None if name == "attributes" else value
+            if name != "stock" and getattr(self, name) != kept:
+                setattr(self, name, kept)
+        if {"name", "sku"} & values.keys():
+            self.words = searched(self.name, self.sku)
         if "stock" in values:
             self.on_hand = values["stock"] + self.reserved
         return self.on_hand - before
 
 
 class StockMovement(Base):
-    """The ledger: every change of `on_hand`. A product's rows add up to its `on_hand`."""
+    """The ledger: every change of `on_hand`. A product's rows add up to its `on_hand`, those of sales and cancellations
+    to what it has sold."""
 
     __tablename__ = "stock_movements"
     __table_args__ = (
         ForeignKeyConstraint(["product_id"], ["products.id"]),
+        CheckConstraint("delta <> 0", name="delta_is_something"),
+        CheckConstraint(f"reason in {REASONS}", name="reason_is_known"),
         Index("ix_stock_movements_product_id", "product_id", "id"),
         TABLE_OPTIONS,
     )
@@ -126,6 +169,7 @@ class StockMovement(Base):
     product_id: Mapped[int] = mapped_column(BigInteger)
     delta: Mapped[int] = mapped_column(BigInteger)
     reason: Mapped[str] = mapped_column(String(16))
+    note: Mapped[str | None] = mapped_column(String(LONGEST_NOTE))
     order_id: Mapped[UUID | None] = mapped_column(Uuid)
     actor: Mapped[UUID | None] = mapped_column(Uuid)
     at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -169,106 +213,23 @@ class ReservationLine(Base):
     price: Mapped[Decimal] = mapped_column(Numeric(10, 2))
 
 
-class Import(Base):
-    """A bulk upload. `processed` rows of the file are done in this phase: whoever goes on begins after them."""
+class CatalogueVersion(Base):
+    """A part of the catalogue's version and of the numbers of products by status; the parts' sums are what counts."""
 
-    __tablename__ = "imports"
-    __table_args__ = (
-        CheckConstraint("status in ('pending', 'running', 'finished', 'failed')", name="status_is_known"),
-        Index("ix_imports_status", "status", "touched_at"),
-        TABLE_OPTIONS,
-    )
+    __tablename__ = "catalogue_versions"
+    __table_args__ = (TABLE_OPTIONS,)
 
-    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
-    started_by: Mapped[UUID] = mapped_column(Uuid)
-    file: Mapped[str] = mapped_column(String(64))
-    format: Mapped[str] = mapped_column(String(16))
-    mode: Mapped[str] = mapped_column(String(16))
-    on_error: Mapped[str] = mapped_column(String(16))
-    dry_run: Mapped[bool]
-    status: Mapped[str] = mapped_column(String(16), default=PENDING)
-    phase: Mapped[str] = mapped_column(String(16))
-    reason: Mapped[str | None] = mapped_column(String(255))
-    total: Mapped[int]
-    processed: Mapped[int] = mapped_column(default=0)
-    created: Mapped[int] = mapped_column(default=0)
-    updated: Mapped[int] = mapped_column(default=0)
-    unchanged: Mapped[int] = mapped_column(default=0)
-    failed: Mapped[int] = mapped_column(default=0)
-    ignored: Mapped[int] = mapped_column(default=0)
-    attempts: Mapped[int] = mapped_column(default=0)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    touched_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more will happen to it."""
-        return self.status in (FINISHED, FAILED)
-
-    @property
-    def rows_per_second(self) -> float:
-        """Rows worked on per second since it began, to its end or until now."""
-        if self.started_at is None:
-            return 0.0
-        seconds = ((self.finished_at or now()) - self.started_at).total_seconds()
-        return round(self.processed / max(seconds, 0.001), 1)
-
-    @property
-    def writes(self) -> bool:
-        """Whether rows are written in the present phase, as against only checked."""
-        return self.phase == WRITE
-
-    def count(self, *, created: int, updated: int, unchanged: int, failed: int, ignored: int) -> None:
-        """Add a chunk's rows; progress forgives earlier failed attempts."""
-        self.created += created
-        self.updated += updated
-        self.unchanged += unchanged
-        self.failed += failed
-        self.ignored += ignored
-        self.processed += created + updated + unchanged + failed
-        self.touched_at = now()
-        self.attempts = 0
-
-    def begin_writing(self) -> None:
-        """From the phase of checking to that of writing, from the first row on."""
-        self.phase = WRITE
-        self.processed = self.created = self.updated = self.unchanged = self.ignored = 0
-
-    def write_nothing(self) -> None:
-        """After the check: none of the good rows will be written."""
-        self.created = self.updated = self.unchanged = 0
-
-    def end(self, status: str, reason: str | None = None) -> None:
-        """Nothing more will happen."""
-        self.status = status
-        self.reason = reason
-        self.finished_at = now()
+    shard: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    facts: Mapped[int] = mapped_column(BigInteger)
+    stock: Mapped[int] = mapped_column(BigInteger)
+    draft: Mapped[int] = mapped_column(BigInteger)
+    active: Mapped[int] = mapped_column(BigInteger)
+    archived: Mapped[int] = mapped_column(BigInteger)
 
 
-class BadRow(Base):
-    """A row of a file that was not taken, and why."""
-
-    __tablename__ = "import_errors"
-    __table_args__ = (
-        ForeignKeyConstraint(["import_id"], ["imports.id"]),
-        Index("ix_import_errors_import_id", "import_id", "line"),
-        TABLE_OPTIONS,
-    )
-
-    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    import_id: Mapped[UUID] = mapped_column(Uuid)
-    line: Mapped[int]
-    sku: Mapped[str | None] = mapped_column(String(LONGEST_SKU, collation=EXACT))
-    field: Mapped[str] = mapped_column(String(64))
-    code: Mapped[str] = mapped_column(String(32))
-    message: Mapped[str] = mapped_column(String(500))
-    raw: Mapped[Any] = mapped_column(JSON)
-
-
+categories = Base.metadata.tables["categories"]
+catalogue_versions = Base.metadata.tables["catalogue_versions"]
 products = Base.metadata.tables["products"]
 stock_movements = Base.metadata.tables["stock_movements"]
 reservations = Base.metadata.tables["reservations"]
 reservation_lines = Base.metadata.tables["reservation_lines"]
-import_errors = Base.metadata.tables["import_errors"]

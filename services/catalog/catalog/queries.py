@@ -8,7 +8,8 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from catalog.models import ACTIVE, MOST_ID, Product, availability_of
-from catalog.schemas import AdminProductView, BriefQuery, ProductBrief, ProductBriefs, ProductQuery, ProductView
+from catalog.schemas import AdminProductView, ProductQuery, ProductView
+from catalog.sister_schemas import BriefQuery, ProductBrief, ProductBriefs
 from common.database import Sessions
 from common.errors import Forbidden, Invalid, NotFound, Unauthorized
 from common.fields import parse_money
@@ -120,6 +121,8 @@ def _conditions(query: ProductQuery) -> list[ColumnElement[bool]]:
         (query.price_min, lambda price: Product.price >= price),
         (query.price_max, lambda price: Product.price <= price),
         (query.in_stock, lambda there: STOCK > 0 if there else STOCK == 0),
+        (query.category, lambda slug: Product.category == slug),
+        (query.updated_since, lambda moment: Product.updated_at >= moment),
         (query.id_list, lambda ids: Product.id.in_(ids)),
         (query.search, lambda text: and_(true(), *map(_holds, text.split()))),
     ]

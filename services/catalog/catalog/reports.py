@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
-from catalog.models import MOST_ID, BadRow, Import
+from catalog.models import MOST_ID
+from catalog.upload_models import BadRow, Import
 from catalog.upload_schemas import BadRowView, ImportView, ScheduledTask
 from common.database import Sessions
 from common.errors import Invalid, NotFound

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any
 
+import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
+from catalog.describing import Attributes, ImageUrl, Slug, slug_of
 from catalog.files import Line
 from catalog.schemas import Description, Name, Sku, Status, Stock
 from common.fields import Money
@@ -24,6 +26,21 @@ def parse_count(value: Any) -> int:
     raise ValueError("send a whole number, not below zero")
 
 
+def parse_category(value: Any) -> Any:
+    """The slug of a category that a file may call by its name."""
+    return slug_of(value) if isinstance(value, str) else value
+
+
+def parse_attributes(value: Any) -> Any:
+    """An object from itself or, in a cell, from its JSON. Raises ValueError."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return orjson.loads(value)
+    except ValueError:
+        raise ValueError('send a JSON object such as {"colour": "red"}') from None
+
+
 class Row(BaseModel):
     """A product as a file tells of it; what is left out stays as it is, or takes its default in a new product."""
 
@@ -35,6 +52,9 @@ class Row(BaseModel):
     price: Money | None = None
     stock: Annotated[Stock, BeforeValidator(parse_count)] | None = None
     status: Status | None = None
+    category: Annotated[Slug, BeforeValidator(parse_category)] | None = None
+    image_url: ImageUrl | None = None
+    attributes: Annotated[Attributes, BeforeValidator(parse_attributes)] | None = None
 
     @cached_property
     def values(self) -> dict[str, Any]:

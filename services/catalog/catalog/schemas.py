@@ -1,25 +1,17 @@
 """The bodies that catalog takes and gives over HTTP."""
 
 import hashlib
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Annotated, Any, Literal, Protocol, Self
-from uuid import UUID
 
-from pydantic import MISSING, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import MISSING, AwareDatetime, Field, StringConstraints, field_validator
 
+from catalog.describing import Attributes, ImageUrl, Slug
 from catalog.models import LONGEST_DESCRIPTION, LONGEST_NAME, LONGEST_SKU, MOST_ID, availability_of
 from common.fields import Body, Money, Sum, UtcTime, View
 from common.pagination import MOST, ListQuery
 
 MOST_STOCK = 1_000_000_000
-MOST_PIECES = 1_000_000
-MOST_RESERVATIONS = 500
-MOST_BRIEFS = 500
-MOST_LINES = 100
-"""Bounds of what a sister may ask for at once; orders itself takes 100 lines of 999 pieces (design: api 9.11)."""
-
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 """Times that every database can keep."""
 
@@ -46,6 +38,8 @@ class ProductRow(Protocol):
     def reserved(self) -> int: ...
     @property
     def sold(self) -> int: ...
+    @property
+    def attributes(self) -> dict[str, Any] | None: ...
 
 
 class ProductDraft(Body):
@@ -57,6 +51,9 @@ class ProductDraft(Body):
     price: Money
     stock: Stock = 0
     status: Status = "active"
+    category: Slug | None = None
+    image_url: ImageUrl | None = None
+    attributes: Attributes = {}
 
 
 class ProductReplacement(Body):
@@ -68,6 +65,9 @@ class ProductReplacement(Body):
     price: Money
     stock: Stock | MISSING = MISSING
     status: Status | MISSING = MISSING
+    category: Slug | None | MISSING = MISSING
+    image_url: ImageUrl | None | MISSING = MISSING
+    attributes: Attributes | MISSING = MISSING
 
 
 class ProductChange(Body):
@@ -79,6 +79,9 @@ class ProductChange(Body):
     price: Money | MISSING = MISSING
     stock: Stock | MISSING = MISSING
     status: Status | MISSING = MISSING
+    category: Slug | None | MISSING = MISSING
+    image_url: ImageUrl | None | MISSING = MISSING
+    attributes: Attributes | MISSING = MISSING
 
 
 class ProductView(View):
@@ -93,6 +96,9 @@ class ProductView(View):
     stock: int
     sold_count: int
     availability: Literal["in_stock", "low_stock", "out_of_stock"]
+    category: str | None
+    image_url: str | None
+    attributes: dict[str, Any]
     status: Status
     created_at: UtcTime
     updated_at: UtcTime
@@ -106,6 +112,7 @@ class ProductView(View):
             "stock": stock,
             "sold_count": row.sold,
             "availability": availability_of(stock),
+            "attributes": row.attributes or {},
         }
         stored = {name: getattr(row, name) for name in cls.model_fields if name not in worked_out}
         return cls(**stored, **worked_out)
@@ -134,6 +141,10 @@ class ProductQuery(ListQuery):
     price_min: Money | None = None
     price_max: Money | None = None
     in_stock: bool | None = None
+    category: Slug | None = None
+    updated_since: Annotated[AwareDatetime, Field(gt=EARLIEST, lt=LATEST)] | None = Field(
+        None, description="Products that an administrator or a file has changed since"
+    )
     ids: str | None = Field(
         None,
         description="Comma-separated, at most 100",
@@ -167,104 +178,3 @@ def parse_ids(text: str, most: int) -> list[int]:
     if len(words) > most:
         raise ValueError(f"at most {most} ids")
     return [int(word) for word in words]
-
-
-def fingerprint_of(quantities: Mapping[int, int]) -> bytes:
-    """A digest of pieces by product, given in order of the products' ids."""
-    return hashlib.sha256(repr(list(quantities.items())).encode()).digest()
-
-
-class LineWanted(Body):
-    product_id: ProductId
-    quantity: Annotated[int, Field(ge=1, le=MOST_PIECES)]
-
-
-class ReservationWanted(Body):
-    """One order's wish to hold stock; all of it or nothing."""
-
-    order_id: Annotated[UUID, Field(strict=False)]
-    expires_at: Annotated[AwareDatetime, Field(strict=False, gt=EARLIEST, lt=LATEST)]
-    lines: Annotated[list[LineWanted], Field(min_length=1, max_length=MOST_LINES)]
-
-    @cached_property
-    def quantities(self) -> dict[int, int]:
-        """Pieces by product, one entry per product, in order of the ids."""
-        summed: dict[int, int] = {}
-        for line in self.lines:
-            summed[line.product_id] = summed.get(line.product_id, 0) + line.quantity
-        return dict(sorted(summed.items()))
-
-    @cached_property
-    def fingerprint(self) -> bytes:
-        """What a repeated wish is compared by."""
-        return fingerprint_of(self.quantities)
-
-
-class ReservationsWanted(Body):
-    reservations: Annotated[list[ReservationWanted], Field(max_length=MOST_RESERVATIONS)]
-
-
-class HeldLine(View):
-    product_id: int
-    quantity: int
-    sku: str | None
-    name: str
-    price: Sum
-
-
-class Refused(View):
-    product_id: int
-    requested: int
-    available: int
-
-
-class ReservationOutcome(View):
-    """`lines` when it is held; `items` says which lines stood in the way."""
-
-    order_id: UUID
-    outcome: Literal["held", "short", "unavailable", "unknown", "released", "mismatch"]
-    lines: list[HeldLine] = []
-    items: list[Refused] = []
-
-
-class ReservationOutcomes(View):
-    results: list[ReservationOutcome]
-
-
-class BriefQuery(BaseModel):
-    """Which products a sister asks for: these, or the next ones after an id."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    ids: str | None = None
-    after: int = Field(0, ge=0, le=MOST_ID)
-    limit: int = Field(MOST_BRIEFS, ge=1, le=MOST_BRIEFS)
-
-    @field_validator("ids")
-    @classmethod
-    def _check_ids(cls, text: str | None) -> str | None:
-        if text is not None:
-            parse_ids(text, MOST_BRIEFS)
-        return text
-
-    @property
-    def id_list(self) -> list[int] | None:
-        """The ids that were asked for, None for any."""
-        return None if self.ids is None else parse_ids(self.ids, MOST_BRIEFS)
-
-
-class ProductBrief(View):
-    """A product as sister services know it."""
-
-    id: int
-    sku: str | None
-    name: str
-    price: Sum
-    currency: str
-    availability: str
-    status: str
-    version: int
-
-
-class ProductBriefs(View):
-    products: list[ProductBrief]

@@ -19,16 +19,23 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.orm import Session
 
-from catalog.models import COMMITTED, HELD, RELEASED, Reservation, ReservationLine, reservation_lines, reservations
-from catalog.schemas import fingerprint_of
+from catalog.models import (
+    COMMITTED,
+    HELD,
+    RELEASED,
+    SOLD,
+    TAKEN_BACK,
+    Reservation,
+    ReservationLine,
+    reservation_lines,
+    reservations,
+)
 from catalog.shelves import Shelf, enter, lock_shelves, move, write_shelves
+from catalog.sister_schemas import fingerprint_of
 from common.clock import now
 from common.database import affected
 from common.events import Event
 from common.events.orders import OrderCancelled, OrderEvent, OrderPlaced
-
-SOLD, TAKEN_BACK = "sold", "cancelled"
-"""Reasons in the ledger."""
 
 
 class TooEarly(Exception):

@@ -13,8 +13,10 @@ from uuid import UUID
 from sqlalchemy import case, insert, select, update
 from sqlalchemy.orm import Session
 
+from catalog import versions
 from catalog.models import Product, availability_of, products, stock_movements
 from catalog.telling import product_event
+from catalog.versions import FACTS, STOCK
 from common import outbox
 from common.clock import now
 from common.events.catalog import ProductUpdated
@@ -82,6 +84,7 @@ def write_shelves(session: Session, shelves: Iterable[Shelf], currency: str) -> 
     if not changed:
         return
     told = [shelf for shelf in changed if shelf.shows_otherwise]
+    versions.move(session, FACTS if told else STOCK)
     for shelf in told:
         shelf.version += 1
     session.execute(

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from catalog.models import Import
+from catalog.upload_models import Import
 from common.fields import UtcTime, View
 
 

@@ -11,8 +11,8 @@ import structlog
 from sqlalchemy import or_, select, update
 
 from catalog.files import JSON, NDJSON, inspect
-from catalog.models import CHECK, PENDING, RUNNING, WRITE, Import
 from catalog.unfolding import unfold
+from catalog.upload_models import CHECK, PENDING, RUNNING, WRITE, Import
 from catalog.upload_schemas import UploadAccepted, UploadOptions
 from common.clock import now
 from common.database import Sessions, retried

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from catalog.holding import hold_stock
-from catalog.schemas import ReservationWanted
+from catalog.sister_schemas import ReservationWanted
 from common.database import Sessions
 from common.ids import new_id
 from common.testing.broker import Broker

@@ -11,7 +11,7 @@ from sqlalchemy import update
 from catalog import importing
 from catalog.files import lines_of
 from catalog.importing import apply_chunk
-from catalog.models import Import
+from catalog.upload_models import Import
 from common.database import Sessions
 from common.testing.broker import Broker
 

@@ -11,8 +11,8 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 
-from catalog.models import Import
 from catalog.settings import CatalogSettings
+from catalog.upload_models import Import
 from catalog.upload_schemas import UploadOptions
 from catalog.uploading import Upload, begin_import, enqueue_waiting
 from common.clock import now

@@ -1,6 +1,6 @@
 """Brings catalog's schema to the wanted revision."""
 
-from catalog.models import Base
+from catalog.upload_models import Import
 from common.migrations import run
 
-run(Base.metadata)
+run(Import.metadata)  # whose module has seen those of all other tables
