@@ -41,12 +41,16 @@ AUTH_S = 2.0
 """An answer of auth: its keys, or whether a session lives while Redis cannot tell."""
 
 
+Front = Callable[[ASGIApp], ASGIApp]
+
+
 class FrontDoor(FastAPI):
     """A web application whose threshold lies before everything else, the last error handler and body limit included."""
 
-    def __init__(self, service: str, **options: Any) -> None:
+    def __init__(self, service: str, front: Front | None, **options: Any) -> None:
         super().__init__(**options)
         self._service = service
+        self._front = front
 
     def openapi(self) -> dict[str, Any]:
         """The document that FastAPI writes and keeps, completed when it is first asked for."""
@@ -58,7 +62,8 @@ class FrontDoor(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Everything, behind the threshold."""
-        return Threshold(super().build_middleware_stack(), self._service)
+        app = super().build_middleware_stack()
+        return Threshold(app if self._front is None else self._front(app), self._service)
 
 
 class Service:
@@ -112,10 +117,16 @@ class Service:
         if self.name in BRIEF:
             self.runs(Consumer(self.name, self.settings.broker_url, self.sessions, handle, after, brief=True))
 
-    def app(self, routers: Sequence[APIRouter], state: Mapping[str, Any] | None = None) -> FastAPI:
-        """The web application: the given routes, health, metrics, problem+json, and the background in its lifespan."""
+    def app(
+        self, routers: Sequence[APIRouter], state: Mapping[str, Any] | None = None, front: Front | None = None
+    ) -> FastAPI:
+        """The web application: the given routes, health, metrics, problem+json, and the background in its lifespan.
+
+        `front` is put around all of it and may answer a request itself.
+        """
         app = FrontDoor(
             self.name,
+            front,
             title=f"Stoa {self.name}",
             lifespan=self._lifespan,
             redirect_slashes=False,

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from catalog import editing, queries
 from catalog.models import LONGEST_SKU, MOST_ID
+from catalog.pages import Pages
 from catalog.schemas import (
     AdminProductView,
     ProductChange,
@@ -21,7 +22,7 @@ from common.replies import reply, tagged
 router = APIRouter(prefix="/api/products", tags=["products"], dependencies=signed)
 
 Currency = Annotated[str, from_state("currency")]
-ListUrl = Annotated[str, from_state("list_url")]
+PagesDep = Annotated[Pages, from_state("pages")]
 Id = Annotated[int, Path(ge=1, le=MOST_ID)]
 Sku = Annotated[str, Path(min_length=1, max_length=LONGEST_SKU)]
 IfMatch = Annotated[str | None, Header(description="Act only on this version of the product")]
@@ -33,21 +34,12 @@ TAKEN: Described = {409: {"description": "`sku_taken`: another product has this 
 CHANGED: Described = {412: {"description": "The product has changed since the version in If-Match"}}
 
 
-def _as_it_is(page: Page[Any]) -> Response:
-    """The page without the filter of a declared model: administrators see more. By cursor there is no count."""
-    return Response(page.model_dump_json(exclude_unset=True), media_type="application/json")
-
-
 @router.get("/", response_model=Page[ProductView], responses=ADMINS_ONLY | MISSING)
-def list_products(
-    query: Annotated[ProductQuery, Query()],
-    visitor: Visitor,
-    sessions: SessionsDep,
-    currency: Currency,
-    list_url: ListUrl,
+async def list_products(
+    request: Request, query: Annotated[ProductQuery, Query()], visitor: Visitor, pages: PagesDep
 ) -> Response:
     """Products on sale, by page with a count or by cursor without one."""
-    return _as_it_is(queries.list_products(sessions, query, visitor, currency, list_url))
+    return await pages.list_products(request, query, visitor)
 
 
 @router.post("/", status_code=201, response_model=AdminProductView, responses=ADMINS_ONLY | TAKEN)

@@ -7,6 +7,10 @@ from fastapi import FastAPI
 from catalog import api, inside, sweeping, tasks, uploading, uploads
 from catalog.clients import Orders
 from catalog.consumers import hearing
+from catalog.counter import Counter
+from catalog.finished import Answers
+from catalog.freshness import Freshness
+from catalog.pages import Pages
 from catalog.settings import CatalogSettings
 from common.app import Service
 from common.running import Every
@@ -22,6 +26,10 @@ def build(settings: CatalogSettings | None = None) -> FastAPI:
     sweep = partial(sweeping.sweep_holds, service.sessions, Orders(sister), settings.currency)
     requeue = partial(uploading.enqueue_waiting, service.sessions, tasks.enqueue)
     tidy = partial(sweeping.tidy, service.sessions, settings.upload_dir)
+    freshness = Freshness(service.sessions)
+    answers = Answers(freshness)
+    pages = Pages(service.sessions, answers, settings.currency, f"{settings.public_url}/api/products/")
+    service.closes(answers.close, freshness.close)
     service.says()
     service.hears(hearing(settings.currency))
     service.runs(
@@ -33,8 +41,10 @@ def build(settings: CatalogSettings | None = None) -> FastAPI:
         routers=[uploads.router, api.router, inside.router],
         state={
             "currency": settings.currency,
+            "pages": pages,
             "list_url": f"{settings.public_url}/api/products/",
             "upload_dir": settings.upload_dir,
             "enqueue": tasks.enqueue,
         },
+        front=lambda app: Counter(app, answers, pages),
     )

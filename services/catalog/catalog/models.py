@@ -49,8 +49,9 @@ was cancelled with its goods gone."""
 ADJUSTED = ("received", "correction", "damaged", "returned", "other")
 """Reasons that an administrator gives (design: api 9.9)."""
 REASONS = (SET, IMPORTED, SOLD, TAKEN_BACK, LOST, *ADJUSTED)
-LISTED_BY = ("name", "price", "created_at", "updated_at", "sold", "in_stock")
-"""What a list is filtered or ordered by: found within a status, rows of one value in order of their ids."""
+ORDERED_BY = ("name", "price", "created_at", "sold")
+"""What a list is ordered by. Their indexes hold the ids, by which rows alike are ordered, and what lists are most often
+filtered by, so that a page is found without reading a row that is not on it."""
 
 
 def availability_of(stock: int) -> str:
@@ -94,7 +95,10 @@ class Product(Base):
         CheckConstraint("status in ('draft', 'active', 'archived')", name="status_is_known"),
         CheckConstraint("name <> ''", name="name_is_something"),
         ForeignKeyConstraint(["category"], ["categories.slug"]),
-        *(Index(f"ix_products_status_{column}", "status", column) for column in LISTED_BY),
+        *(Index(f"ix_products_status_{name}", "status", name, "id", "category", "in_stock") for name in ORDERED_BY),
+        Index("ix_products_status_id", "status", "id"),
+        Index("ix_products_status_updated_at", "status", "updated_at", "id"),
+        Index("ix_products_status_in_stock", "status", "in_stock", "id"),
         Index("ix_products_category", "category", "status"),
         Index("ft_products_words", "words", mysql_prefix="FULLTEXT"),
         TABLE_OPTIONS,

@@ -17,6 +17,8 @@ from catalog.models import ACTIVE, ARCHIVED, DRAFT, SHARDS, catalogue_versions
 
 MOVED = "catalogue_moved"
 """Key in `session.info`: by how much each number moves with this transaction's commit."""
+COMMITTED = "catalogue_committed"
+"""The same, for whoever listens to the commit."""
 FACTS, STOCK = "facts", "stock"
 NUMBERS = (FACTS, STOCK, DRAFT, ACTIVE, ARCHIVED)
 
@@ -61,7 +63,8 @@ def read_version(session: Session) -> Version:
 
 @event.listens_for(Session, "before_commit")
 def _write(session: Session) -> None:
-    moved: Mapping[str, int] | None = session.info.pop(MOVED, None)
+    moved: Mapping[str, int] = session.info.pop(MOVED, {})
+    session.info[COMMITTED] = moved
     if moved:
         table = catalogue_versions
         values: dict[str, Any] = {name: table.c[name] + by for name, by in moved.items() if by}

@@ -111,7 +111,7 @@ def test_filters_narrow_the_list(seven: list[Any], find: Find, word: str) -> Non
 
 def test_search_looks_into_names_and_skus_whatever_the_case(shop: Any, client: TestClient, word: str) -> None:
     by_name = shop.add(name=f"Ünique {word} 100% cotton_bag")
-    by_sku = shop.add(name="Plain", sku=f"K{word}")
+    by_sku = shop.add(name="Plain", sku=f"K-{word}")
 
     def ids(text: str) -> list[int]:
         return [product["id"] for product in client.get("/api/products/", params={"search": text}).json()["results"]]

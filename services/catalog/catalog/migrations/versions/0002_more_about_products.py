@@ -17,7 +17,13 @@ SHARDS = 16
 CHUNK = 1000
 REASONS = "'set', 'import', 'sold', 'cancelled', 'lost', 'received', 'correction', 'damaged', 'returned', 'other'"
 OLD_REASONS = "'set', 'import', 'sold', 'cancelled'"
-LISTED_BY = ("name", "price", "created_at", "updated_at", "sold", "in_stock")
+ORDERED_BY = ("name", "price", "created_at", "sold")
+INDEXES = {f"status_{name}": ["status", name, "id", "category", "in_stock"] for name in ORDERED_BY} | {
+    "status_id": ["status", "id"],
+    "status_updated_at": ["status", "updated_at", "id"],
+    "status_in_stock": ["status", "in_stock", "id"],
+    "category": ["category", "status"],
+}
 
 
 def upgrade() -> None:
@@ -57,11 +63,10 @@ def _products() -> None:
     op.add_column("products", sa.Column("in_stock", sa.SmallInteger(), in_stock, nullable=True))
     _find_words()
     op.alter_column("products", "words", existing_type=sa.String(1000), existing_nullable=False, server_default=None)
-    op.create_index("ix_products_category", "products", ["category", "status"])
+    for name, columns in INDEXES.items():
+        op.create_index(f"ix_products_{name}", "products", columns)
     op.create_foreign_key(op.f("fk_products_category"), "products", "categories", ["category"], ["slug"])
     op.create_check_constraint(op.f("ck_products_name_is_something"), "products", "name <> ''")
-    for column in LISTED_BY:
-        op.create_index(f"ix_products_status_{column}", "products", ["status", column])
     op.create_index("ft_products_words", "products", ["words"], mysql_prefix="FULLTEXT")
 
 
@@ -85,11 +90,10 @@ def _chunks(table: Any) -> Iterator[Any]:
 
 def _products_as_before() -> None:
     op.drop_index("ft_products_words", "products")
-    for column in LISTED_BY:
-        op.drop_index(f"ix_products_status_{column}", "products")
     op.drop_constraint(op.f("ck_products_name_is_something"), "products", type_="check")
     op.drop_constraint(op.f("fk_products_category"), "products", type_="foreignkey")
-    op.drop_index("ix_products_category", "products")
+    for name in INDEXES:
+        op.drop_index(f"ix_products_{name}", "products")
     for column in ("in_stock", "words", "attributes", "image_url", "category"):
         op.drop_column("products", column)
 
