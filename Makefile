@@ -9,7 +9,7 @@ export STOA_TLS := on
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap up down status logs urls test e2e fuzz check audit replay bench-alike migrate lock clean
+.PHONY: help bootstrap up down status logs urls test e2e fuzz check audit replay bench-reads bench-upload bench-alike migrate lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9<>-]+:.*## / { printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,12 @@ audit: bootstrap ## Look the pins up in an advisory service, where one can be re
 
 replay: bootstrap ## Play a file of order lines through the gateway: make replay FILE=path.csv
 	@$(BIN)/python bench/replay.py $(FILE) $(a)
+
+bench-reads: bootstrap ## Measure lists and product pages against a bare hello, and at a million products (needs wrk)
+	@$(BIN)/python bench/reads.py $(a)
+
+bench-upload: bootstrap ## Measure the bulk upload against LOAD DATA
+	@$(BIN)/python bench/upload.py $(a)
 
 bench-alike: bootstrap ## Measure that auth answers for accounts and strangers in the same time
 	@$(BIN)/python bench/alike.py

@@ -29,7 +29,7 @@ class Threshold:
             return
         headers = Headers(scope=scope)
         request_id = _accepted(REQUEST_ID, headers.get("x-request-id")) or str(new_id())
-        trace = _accepted(TRACEPARENT, headers.get("traceparent")) or f"00-{token_hex(16)}-{token_hex(8)}-01"
+        trace = _accepted(TRACEPARENT, headers.get("traceparent")) or _new_trace()
         scope.setdefault("state", {})["request_id"] = request_id
         _close_path(scope)
         clear_contextvars()
@@ -56,18 +56,23 @@ class _Answer:
             self._replaced = _is_plain_413(message)
             if self._replaced:
                 message["headers"] = [(b"content-type", refusals.MEDIA_TYPE.encode())]
-            headers = MutableHeaders(scope=message)
-            headers["X-Request-ID"] = self._request_id
+            message["headers"] = [*message["headers"], (b"x-request-id", self._request_id.encode())]
             if self._personal:
-                headers.setdefault("Cache-Control", "private, no-cache")
+                MutableHeaders(scope=message).setdefault("Cache-Control", "private, no-cache")
         elif self._replaced and message["type"] == "http.response.body":
             message = {"type": "http.response.body", "body": refusals.too_large(self._request_id)}
         await self._send(message)
 
 
 def _is_plain_413(message: Message) -> bool:
-    kind = Headers(raw=message["headers"]).get("content-type", "")
-    return message["status"] == 413 and kind.startswith("text/plain")
+    if message["status"] != 413:
+        return False
+    return Headers(raw=message["headers"]).get("content-type", "").startswith("text/plain")
+
+
+def _new_trace() -> str:
+    random = token_hex(24)
+    return f"00-{random[:32]}-{random[32:]}-01"
 
 
 def _accepted(pattern: re.Pattern[str], text: str | None) -> str | None:

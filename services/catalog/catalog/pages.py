@@ -10,9 +10,9 @@ from catalog import queries
 from catalog.counting import Counts
 from catalog.finished import Answers, Finished
 from catalog.schemas import ProductQuery
+from catalog.showing import Showcase
 from common.coalescer import Coalescer
 from common.database import Sessions
-from common.errors import NotFound, Problem
 from common.tokens import User
 
 ASKED = "asked"
@@ -28,7 +28,7 @@ class Pages:
         self._currency = currency
         self._list_url = list_url
         self._counts = Counts()
-        self._products: Coalescer[int, Finished] = Coalescer(self._read_products)
+        self._products: Coalescer[int, Finished] = Coalescer(Showcase(sessions, currency).show, in_flight=1)
 
     async def list_products(self, request: Request, query: ProductQuery, visitor: User | None) -> Response:
         """The page that the query asks for. Raises as `queries.list_products`."""
@@ -53,8 +53,3 @@ class Pages:
 
     def _list_json(self, query: ProductQuery) -> bytes:
         return queries.list_json(self._sessions, self._counts, query, self._currency, self._list_url)
-
-    def _read_products(self, ids: object) -> list[Finished | Problem]:
-        found = queries.products_json(self._sessions, list(ids), self._currency)  # type: ignore[call-overload]
-        missing = NotFound("there is no such product", code="product_not_found")
-        return [missing if body is None else Finished.of(body) for body in found]

@@ -1,6 +1,5 @@
 """What catalog can be asked about its products."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, select
@@ -16,13 +15,14 @@ from common.errors import Forbidden, NotFound, Unauthorized
 from common.pagination import Page, keyed, numbered
 from common.tokens import User
 
-_shown = select(
+SHOWN = select(
     *(
         getattr(Product, name)
         for name in (*ProductView.model_fields, "on_hand", "reserved", "sold")
         if hasattr(Product, name) and name != "stock"
     )
 )
+"""What a product's views are made of."""
 
 
 def list_products(
@@ -57,7 +57,7 @@ def _views(
     """The products that were found, in this order, but for one that has just changed its status."""
     if not found.ids:
         return []
-    wanted = _shown.where(Product.id.in_(found.ids), Product.status == (query.status or ACTIVE))
+    wanted = SHOWN.where(Product.id.in_(found.ids), Product.status == (query.status or ACTIVE))
     rows = {row.id: row for row in session.execute(wanted)}
     return [view.of(rows[product_id], currency) for product_id in found.ids if product_id in rows]
 
@@ -66,14 +66,6 @@ def list_json(sessions: Sessions, counts: Counts, query: ProductQuery, currency:
     """The page that everyone sees, ready to be sent. Raises as `list_products`."""
     page = list_products(sessions, counts, query, None, currency, base_url)
     return page.model_dump_json(exclude_unset=True).encode()
-
-
-def products_json(sessions: Sessions, ids: Sequence[int], currency: str) -> list[bytes | None]:
-    """Products as everyone sees them at this moment, ready to be sent; None for what is not on sale."""
-    with sessions.begin() as session:
-        rows = session.execute(_shown.where(Product.id.in_(set(ids)), Product.status == ACTIVE)).all()
-    bodies = {row.id: ProductView.of(row, currency).model_dump_json().encode() for row in rows}
-    return [bodies.get(product_id) for product_id in ids]
 
 
 def find_product(sessions: Sessions, product_id: int, visitor: User | None, currency: str) -> ProductView:
@@ -111,7 +103,7 @@ def _brief(row: Product, currency: str) -> ProductBrief:
 def _one(sessions: Sessions, which: ColumnElement[bool], visitor: User | None, currency: str) -> ProductView:
     view = _view_for(visitor)
     with sessions.begin() as session:
-        row = session.execute(_shown.where(which)).one_or_none()
+        row = session.execute(SHOWN.where(which)).one_or_none()
     if row is None or (row.status != ACTIVE and view is not AdminProductView):
         raise NotFound("there is no such product", code="product_not_found")
     return view.of(row, currency)

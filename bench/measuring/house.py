@@ -1,0 +1,110 @@
+"""A stack of the bench's own: the real one on free ports, without rate limits, in a folder that is deleted."""
+
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import httpx
+from rich.console import Console
+from sqlalchemy import Engine
+
+from common.database import new_engine
+from stoa.servers import free_port_block, running
+from stoa.servers.gateway import Gateway
+from stoa.servers.server import base_environment
+from stoa.settings import ROOT, Settings
+from stoa.stack import Stack, Web, uvicorn_command
+from stoa.starting import House
+
+PORTS = 40
+BUFFER_POOL_MB = 1024
+"""A server of a shop with a million products has at least this; the local stack's default serves a demo."""
+QUERY_S = 600
+
+console = Console(highlight=False)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A running stack, and a second gateway of the same routes behind which catalog is a bare application."""
+
+    house: House
+    stack: Stack
+    folder: Path
+    base: int
+
+    @property
+    def url(self) -> str:
+        """The stack's gateway."""
+        return self.house.settings.url
+
+    def engine(self) -> Engine:
+        """A way into catalog's schema with all rights, and time for large statements."""
+        url = f"{self.stack.mysql.root_url().partition('?')[0].rstrip('/')}/catalog?charset=utf8mb4&local_infile=1"
+        return new_engine(url, read_timeout_s=QUERY_S)
+
+    def token(self) -> str:
+        """The administrator's token, good for ten minutes."""
+        settings = self.house.settings
+        account = {"username": settings.admin_username, "password": settings.admin_password}
+        answer = httpx.post(f"{self.url}/api/auth/login/", json=account, timeout=60, trust_env=False)
+        return str(answer.raise_for_status().json()["access_token"])
+
+    def pid(self, name: str) -> int:
+        """The process of this name."""
+        return self.house.supervisor.states()[name].pid
+
+    @contextmanager
+    def hello(self) -> Iterator[str]:
+        """The address of a gateway whose catalog only says hello."""
+        port = self.base + PORTS - 2
+        home = base_environment(self.folder / "hello") | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT / "bench")}
+        command = uvicorn_command("measuring.hello:build", port, 1, ("--ws", "none"))
+        bare = Web("hello", command, home, self.folder / "hello.log", ROOT, port)
+        at = self.folder / "second"
+        variables = dict(self.stack.gateway.variables) | {"STOA_CATALOG_SERVERS": f"http://127.0.0.1:{port}"}
+        second = Gateway(at, "127.0.0.1", port - 1, port - 2, self.stack.gateway.files, variables)
+        with running(bare), running(second):
+            yield f"http://127.0.0.1:{second.port}"
+
+
+@contextmanager
+def bench() -> Iterator[Bench]:
+    """Bring the stack up; nothing of it is left however the block ends."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    for name in [name for name in os.environ if name.startswith("STOA_")]:
+        del os.environ[name]
+    with tempfile.TemporaryDirectory(prefix="stoa-bench-") as name:
+        folder, base = Path(name), free_port_block(PORTS)
+        settings = Settings(
+            run=folder / "run",
+            env="test",
+            port=base + PORTS - 1,
+            port_base=base,
+            rate_limits="off",
+            mysql_buffer_pool_mb=BUFFER_POOL_MB,
+            _env_file=None,
+        )
+        house = House(settings, _step)
+        try:
+            yield Bench(house, house.up(), folder, base)
+        except KeyboardInterrupt:
+            sys.exit("Interrupted.")
+        finally:
+            house.down()
+
+
+@contextmanager
+def _step(text: str) -> Iterator[None]:
+    with console.status(f"{text} …"):
+        yield
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

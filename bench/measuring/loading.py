@@ -1,0 +1,68 @@
+"""Load from `wrk`, which costs so little itself that on one machine the servers are measured and not the client."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+UNITS_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
+SCRIPT = """
+local paths = {}
+for line in io.lines("FILE") do paths[#paths + 1] = line end
+local n = SKIP
+request = function()
+  n = n % #paths + 1
+  return wrk.format("GET", paths[n])
+end
+"""
+
+
+class NoLoad(Exception):
+    """Why nothing was measured; the text is a sentence."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What came of it: requests per second, half of them within `p50_ms`, and those that were not answered with 2xx."""
+
+    rate: float
+    p50_ms: float
+    p99_ms: float
+    failed: int
+
+
+def load(url: str, paths: Sequence[str], folder: Path, *, seconds: int, connections: int, skip: int = 0) -> Load:
+    """Ask for these paths in turn, again and again, for so long. Raises NoLoad."""
+    wrk = shutil.which("wrk")
+    if wrk is None:
+        raise NoLoad("The load comes from wrk; `apt-get install wrk` brings it.")
+    (folder / "paths").write_text("\n".join(paths))
+    script = folder / "load.lua"
+    script.write_text(SCRIPT.replace("FILE", str(folder / "paths")).replace("SKIP", str(skip % len(paths))))
+    command = [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(script), url]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + 30)  # noqa: S603
+    if done.returncode != 0:
+        raise NoLoad(f"wrk failed: {done.stderr or done.stdout}")
+    return _read(done.stdout)
+
+
+def _read(text: str) -> Load:
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
+    failed = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
+    broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
+    if rate is None:
+        raise NoLoad(f"wrk said something unknown: {text}")
+    errors = int(failed[1]) if failed else 0
+    return Load(
+        float(rate[1]),
+        _share(text, "50"),
+        _share(text, "99"),
+        errors + sum(map(int, broken.groups() if broken else ())),
+    )
+
+
+def _share(text: str, percent: str) -> float:
+    found = re.search(rf"{percent}%\s+([\d.]+)(us|ms|s)\b", text)
+    return float(found[1]) * UNITS_MS[found[2]] if found else 0.0
