@@ -11,12 +11,11 @@ from catalog.models import ARCHIVED, SET, Category, Product
 from catalog.races import one_product_per_sku
 from catalog.schemas import AdminProductView, ProductChange, ProductDraft, ProductReplacement
 from catalog.shelves import enter, move
-from catalog.telling import kind_of_change, product_event
+from catalog.telling import Shown, tell_change, tell_created
 from common import outbox
 from common.clock import now
 from common.database import Sessions, retried
 from common.errors import Invalid, NotFound
-from common.events.catalog import ProductCreated
 from common.idempotency import Answer, claim_one, finish, new_claim
 from common.preconditions import check_match
 from common.tokens import User
@@ -38,7 +37,7 @@ def create_product(sessions: Sessions, draft: ProductDraft, admin: User, key: st
         session.flush()
         versions.count_in(session, product.status)
         _enter(session, product, product.on_hand, admin)
-        outbox.say(session, product_event(ProductCreated, product, currency))
+        outbox.say(session, tell_created(product, currency))
         answer = _created(AdminProductView.of(product, currency))
         finish(session, claimed, answer)
         return answer
@@ -95,16 +94,15 @@ def _locked(session: Session, product_id: int) -> Product:
 
 def _edit(session: Session, product: Product, values: Mapping[str, Any], admin: User, currency: str) -> None:
     """Change the row, keep the ledger, and tell the others if it concerns them."""
-    facts, status = product.facts, product.status
+    before = Shown.of(product)
     delta = product.edit(values)
     if not session.is_modified(product):
         return
     product.updated_at = now()
-    versions.count_in(session, product.status, status)
+    versions.count_in(session, product.status, before.status)
     _enter(session, product, delta, admin)
-    if product.facts != facts:
-        product.version += 1
-        outbox.say(session, product_event(kind_of_change(status, product.status), product, currency))
+    said, product.version = tell_change(before, product, currency)
+    outbox.say(session, *said)
 
 
 def _enter(session: Session, product: Product, delta: int, admin: User) -> None:

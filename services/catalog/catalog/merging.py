@@ -16,16 +16,15 @@ from sqlalchemy.orm import Session
 from catalog import versions
 from catalog.describing import name_of
 from catalog.files import Line
-from catalog.models import ACTIVE, IMPORTED, Product, availability_of, categories, products
+from catalog.models import ACTIVE, IMPORTED, Product, categories, products
 from catalog.rows import Fault, Row
 from catalog.shelves import enter, move
-from catalog.telling import kind_of_change, product_event
+from catalog.telling import tell_change, tell_created
 from catalog.upload_models import Import
 from catalog.words import searched
 from common import outbox
 from common.clock import now
 from common.events import Event
-from common.events.catalog import ProductCreated
 
 DESCRIBED = ("category", "image_url", "attributes")
 TOLD = ("id", "sku", "name", "description", "price", "status", *DESCRIBED, "on_hand", "reserved", "version")
@@ -56,11 +55,6 @@ class Item:
     def stock(self) -> int:
         """Pieces that can be ordered."""
         return self.on_hand - self.reserved
-
-    @property
-    def facts(self) -> tuple[Any, ...]:
-        """What other services are told."""
-        return (self.name, self.price, self.status, availability_of(self.stock))
 
     def told(self, values: Mapping[str, Any]) -> "Item":
         """The item with what a row tells of it; `stock` is what can be ordered."""
@@ -154,7 +148,7 @@ def _write(session: Session, job: Import, known: Mapping[str, Item], items: Mapp
     """New and changed products with their ledger rows and events, and the categories that they are the first in."""
     _enter_categories(session, known.values(), items.values())
     fresh = _insert(session, [items[sku] for sku in sorted(items) if not items[sku].id])
-    changed = [_next_version(known[str(item.sku)], item) for item in _changed(known, items)]
+    changed, said = _told_of([(known[str(item.sku)], item) for item in _changed(known, items)], currency)
     if changed:
         session.execute(_rewrite, [_row(item) for item in changed])
     before = {item.id: known[str(item.sku)] for item in changed}
@@ -162,8 +156,7 @@ def _write(session: Session, job: Import, known: Mapping[str, Item], items: Mapp
         versions.count_in(session, item.status, before[item.id].status if item.id in before else None)
     moved = [(item, item.on_hand - (before[item.id].on_hand if item.id in before else 0)) for item in fresh + changed]
     enter(session, [move(item.id, delta, IMPORTED, actor=job.started_by) for item, delta in moved if delta])
-    outbox.say(session, *(product_event(ProductCreated, item, currency) for item in fresh))
-    outbox.say(session, *_changes(before, changed, currency))
+    outbox.say(session, *(tell_created(item, currency) for item in fresh), *said)
 
 
 def _enter_categories(session: Session, known: Iterable[Item], items: Iterable[Item]) -> None:
@@ -174,16 +167,15 @@ def _enter_categories(session: Session, known: Iterable[Item], items: Iterable[I
         session.execute(upsert(categories).prefix_with("IGNORE"), rows)
 
 
-def _changes(before: Mapping[int, Item], changed: Iterable[Item], currency: str) -> list[Event]:
-    return [
-        product_event(kind_of_change(before[item.id].status, item.status), item, currency)
-        for item in changed
-        if item.version != before[item.id].version
-    ]
-
-
-def _next_version(before: Item, after: Item) -> Item:
-    return after if after.facts == before.facts else replace(after, version=before.version + 1)
+def _told_of(changes: Iterable[tuple[Item, Item]], currency: str) -> tuple[list[Item], list[Event]]:
+    """The changed items with their new versions, and what is said of them."""
+    changed: list[Item] = []
+    said: list[Event] = []
+    for before, after in changes:
+        events, version = tell_change(before, after, currency)
+        changed.append(replace(after, version=version))
+        said += events
+    return changed, said
 
 
 def _insert(session: Session, items: Sequence[Item]) -> list[Item]:

@@ -137,11 +137,6 @@ class Product(Base):
         """Pieces that can be ordered."""
         return self.on_hand - self.reserved
 
-    @property
-    def facts(self) -> tuple[str | None, str, Decimal, str, str]:
-        """What other services are told; a change of it is an event."""
-        return (self.sku, self.name, self.price, self.status, availability_of(self.stock))
-
     def edit(self, values: Mapping[str, Any]) -> int:
         """Take the values over; by how many pieces `on_hand` has moved, so that `stock` is what was asked for."""
         before = self.on_hand

@@ -5,7 +5,7 @@ deadlock is possible between them (design: reliability, fact 8; performance, sec
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -14,12 +14,12 @@ from sqlalchemy import case, insert, select, update
 from sqlalchemy.orm import Session
 
 from catalog import versions
-from catalog.models import Product, availability_of, products, stock_movements
-from catalog.telling import product_event
+from catalog.models import Product, products, stock_movements
+from catalog.telling import Shown, tell_change
 from catalog.versions import FACTS, STOCK
 from common import outbox
 from common.clock import now
-from common.events.catalog import ProductUpdated
+from common.events import Event
 
 COUNTERS = ("on_hand", "reserved", "sold", "version")
 
@@ -44,9 +44,11 @@ class Shelf:
     sold: int
     version: int
     written: tuple[int, ...] = ()
+    shown: Shown = field(init=False)
 
     def __post_init__(self) -> None:
         self.written = self.counters
+        self.shown = Shown.of(self)
 
     @property
     def counters(self) -> tuple[int, ...]:
@@ -63,10 +65,10 @@ class Shelf:
         """Whether the row must be written."""
         return self.counters != self.written
 
-    @property
-    def shows_otherwise(self) -> bool:
-        """Whether customers are told another availability than before."""
-        return availability_of(self.stock) != availability_of(self.written[0] - self.written[1])
+    def tell(self, currency: str) -> list[Event]:
+        """What is said of the change; the version moves with it."""
+        said, self.version = tell_change(self.shown, self, currency)
+        return said
 
 
 def lock_shelves(session: Session, product_ids: Iterable[int]) -> dict[int, Shelf]:
@@ -79,18 +81,16 @@ def lock_shelves(session: Session, product_ids: Iterable[int]) -> dict[int, Shel
 
 
 def write_shelves(session: Session, shelves: Iterable[Shelf], currency: str) -> None:
-    """Write the changed counters in one statement, and say which products show another availability now."""
+    """Write the changed counters in one statement, and say which products show another availability or run low."""
     changed = [shelf for shelf in shelves if shelf.has_changed]
     if not changed:
         return
-    told = [shelf for shelf in changed if shelf.shows_otherwise]
-    versions.move(session, FACTS if told else STOCK)
-    for shelf in told:
-        shelf.version += 1
+    said = [event for shelf in changed for event in shelf.tell(currency)]
+    versions.move(session, FACTS if said else STOCK)
     session.execute(
         update(products).where(products.c.id.in_([shelf.id for shelf in changed])).values(_new_counters(changed))
     )
-    outbox.say(session, *(product_event(ProductUpdated, shelf, currency) for shelf in told))
+    outbox.say(session, *said)
 
 
 def _new_counters(changed: Sequence[Shelf]) -> dict[str, Any]:
@@ -103,13 +103,20 @@ def _new_counters(changed: Sequence[Shelf]) -> dict[str, Any]:
 
 
 def move(
-    product_id: int, delta: int, reason: str, *, order_id: UUID | None = None, actor: UUID | None = None
+    product_id: int,
+    delta: int,
+    reason: str,
+    *,
+    note: str | None = None,
+    order_id: UUID | None = None,
+    actor: UUID | None = None,
 ) -> dict[str, Any]:
     """A row for the ledger."""
     return {
         "product_id": product_id,
         "delta": delta,
         "reason": reason,
+        "note": note,
         "order_id": order_id,
         "actor": actor,
         "at": now(),

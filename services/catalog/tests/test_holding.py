@@ -156,7 +156,7 @@ def test_a_hold_is_said_only_when_the_availability_shows_otherwise(shop: Any, br
 
     assert [(event["sequence"], event["data"]["availability"]) for event in said] == [
         (2, "low_stock"),
-        (3, "out_of_stock"),
+        (4, "out_of_stock"),
     ]
     assert broker.size(tap) == 0
 

@@ -160,7 +160,7 @@ def test_a_restock_that_shows_otherwise_is_said(shop: Any, broker: Broker, held:
     (said,) = broker.take(tap, 1)
 
     assert (said["data"]["product_id"], said["data"]["availability"]) == (product, "low_stock")
-    assert said["sequence"] == said["data"]["version"] == 3
+    assert said["sequence"] == said["data"]["version"] == 4
 
 
 # A batch

@@ -44,6 +44,27 @@ class ProductArchived(ProductEvent):
     type: ClassVar[str] = "product.archived"
 
 
+class ProductLowStock(Event):
+    """A product on sale has few pieces left, or none; said once each time that its stock gets there from more."""
+
+    type: ClassVar[str] = "product.low_stock"
+    source: ClassVar[str] = "/services/catalog"
+
+    product_id: int
+    version: int
+    sku: str | None
+    name: str
+    stock: int
+
+    @property
+    def subject(self) -> str:
+        return str(self.product_id)
+
+    @property
+    def sequence(self) -> int:
+        return self.version
+
+
 class ImportFinished(Event):
     """A bulk upload has come to its end."""
 
