@@ -2,12 +2,14 @@
 
 | state \\ heard | placed | cancelled |
 |---|---|---|
-| nothing | the stock is taken as if it had been held, or the event waits | tombstone: a late hold is refused |
-| held | committed | released; with `restock` false the goods of a placed order are gone all the same |
-| committed | – | restocked; with `restock` false only the sold count goes down |
+| nothing | sold as if it had been held, or the event waits | a placed order: sold and taken back; else tombstone |
+| held | sold: committed | a placed order: sold and taken back; else released |
+| committed | – | taken back: released |
 | released | – | – |
 
-So the end is the same in either order of arrival, however often each is heard.
+What is taken back is free again; with `restock` false it is lost, and the ledger says both. An order that was placed
+leaves the same rows in either order of arrival, however often each event is heard. A tombstone (also of a placed order
+whose goods are not here) refuses a hold that comes late.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +24,7 @@ from sqlalchemy.orm import Session
 from catalog.models import (
     COMMITTED,
     HELD,
+    LOST,
     RELEASED,
     SOLD,
     TAKEN_BACK,
@@ -64,28 +67,28 @@ class Settlement:
         self._books = _books(session, ids, lines)
 
     def place(self, order_id: UUID, quantities: Mapping[int, int]) -> None:
-        """The order was placed: what it held is sold. Raises TooEarly when nothing was held and too little is there."""
-        book = self._books[order_id]
-        if book.state is None:
-            self._take_anew(book, quantities)
-        elif book.state == HELD:
-            for shelf, quantity in self._goods(book):
-                shelf.reserved -= quantity
-                self._sell(shelf, quantity, order_id)
-            book.state = COMMITTED
+        """The order was placed: what it held is sold. Raises TooEarly when nothing was held and too little is there.
 
-    def cancel(self, order_id: UUID, *, was_placed: bool, restock: bool) -> None:
+        Without a hold catalog was restored from a copy made before it. The promise stands: take the pieces if they are
+        free; else wait, and in the end lie in the dead-letter queue for an operator to see.
+        """
+        book = self._books[order_id]
+        if book.state is None and (missing := self._missing(quantities)):
+            raise TooEarly(f"order {order_id} is placed, was never held here, and products {missing} are short")
+        self._sell(book, quantities)
+
+    def cancel(
+        self, order_id: UUID, quantities: Mapping[int, int], *, was_placed: bool = True, restock: bool = True
+    ) -> None:
         """The order was cancelled: its stock is free again, unless the goods of a placed order are gone."""
         book = self._books[order_id]
+        if was_placed and (book.state is not None or not self._missing(quantities)):
+            self._sell(book, quantities)
         for shelf, quantity in self._goods(book):
             if book.state == HELD:
                 shelf.reserved -= quantity
-                if was_placed and not restock:
-                    self._lose(shelf, quantity, order_id)
             elif book.state == COMMITTED:
-                shelf.sold -= quantity
-                if restock:
-                    self._shift(shelf, quantity, TAKEN_BACK, order_id)
+                self._take_back(shelf, quantity, order_id, restock=restock)
         book.state = RELEASED
 
     def write(self, currency: str) -> None:
@@ -99,28 +102,31 @@ class Settlement:
     def _goods(self, book: Book) -> list[tuple[Shelf, int]]:
         return [(self._shelves[product_id], quantity) for product_id, quantity in book.lines.items()]
 
-    def _sell(self, shelf: Shelf, quantity: int, order_id: UUID) -> None:
-        shelf.sold += quantity
-        self._shift(shelf, -quantity, SOLD, order_id)
+    def _missing(self, quantities: Mapping[int, int]) -> list[int]:
+        """The products of which there is too little."""
+        return [p for p, q in quantities.items() if p not in self._shelves or self._shelves[p].stock < q]
 
-    def _lose(self, shelf: Shelf, quantity: int, order_id: UUID) -> None:
-        """As sold and cancelled without restocking: the ledger has the same row either way."""
-        self._shift(shelf, -quantity, SOLD, order_id)
+    def _sell(self, book: Book, quantities: Mapping[int, int]) -> None:
+        """What the order holds is sold, or these quantities if it has never held anything; a repeat changes nothing."""
+        if book.state not in (None, HELD):
+            return
+        if book.state is None:
+            book.lines = dict(quantities)
+        for shelf, quantity in self._goods(book):
+            shelf.reserved -= quantity if book.state == HELD else 0
+            shelf.sold += quantity
+            self._shift(shelf, -quantity, SOLD, book.order_id)
+        book.state = COMMITTED
+
+    def _take_back(self, shelf: Shelf, quantity: int, order_id: UUID, *, restock: bool) -> None:
+        shelf.sold -= quantity
+        self._shift(shelf, quantity, TAKEN_BACK, order_id)
+        if not restock:
+            self._shift(shelf, -quantity, LOST, order_id)
 
     def _shift(self, shelf: Shelf, delta: int, reason: str, order_id: UUID) -> None:
         shelf.on_hand += delta
         self._movements.append(move(shelf.id, delta, reason, order_id=order_id))
-
-    def _take_anew(self, book: Book, quantities: Mapping[int, int]) -> None:
-        """A placed order without a hold: catalog was restored from a copy made before it. The promise stands: take the
-        pieces if they are free; else wait, and in the end lie in the dead-letter queue for an operator to see."""
-        missing = [p for p, q in quantities.items() if p not in self._shelves or self._shelves[p].stock < q]
-        if missing:
-            raise TooEarly(f"order {book.order_id} is placed, was never held here, and products {missing} are short")
-        book.lines = dict(quantities)
-        book.state = COMMITTED
-        for shelf, quantity in self._goods(book):
-            self._sell(shelf, quantity, book.order_id)
 
     def _enter_new(self, books: Sequence[Book]) -> None:
         """Tombstones and what was taken anew. Raises TooEarly when a hold has come in between."""
@@ -138,13 +144,12 @@ class Settlement:
 def settle(session: Session, events: Sequence[Event], currency: str) -> None:
     """Apply a batch of orders' events within the caller's transaction. Raises TooEarly."""
     orders = [event for event in events if isinstance(event, OrderPlaced | OrderCancelled)]
-    placed = [event for event in orders if isinstance(event, OrderPlaced)]
-    settlement = Settlement(session, [o.order_id for o in orders], {p for o in placed for p in _quantities(o)})
+    settlement = Settlement(session, [o.order_id for o in orders], {p for o in orders for p in _quantities(o)})
     for event in orders:
         if isinstance(event, OrderPlaced):
             settlement.place(event.order_id, _quantities(event))
         else:
-            settlement.cancel(event.order_id, was_placed=event.was_placed, restock=event.restock)
+            settlement.cancel(event.order_id, _quantities(event), was_placed=event.was_placed, restock=event.restock)
     settlement.write(currency)
 
 

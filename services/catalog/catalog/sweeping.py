@@ -82,7 +82,7 @@ def _act(sessions: Sessions, cancelled: Sequence[UUID], kept: Sequence[UUID], cu
     with sessions.begin() as session:
         settlement = Settlement(session, cancelled)
         for order_id in cancelled:
-            settlement.cancel(order_id, was_placed=False, restock=True)
+            settlement.cancel(order_id, {}, was_placed=False)
         settlement.write(currency)
         asked = update(Reservation).where(Reservation.order_id.in_(kept), Reservation.state == HELD)
         session.execute(asked.values(asked_at=now()), execution_options={"synchronize_session": False})

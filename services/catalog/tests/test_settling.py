@@ -95,17 +95,20 @@ def test_cancelled_heard_before_placed_comes_to_the_same(shop: Any, broker: Brok
     tell(shop, broker, cancelled(held, {product: 4}), "released")
     tell(shop, broker, placed(held, {product: 4}), "released")
     mark = new_id()
-    tell(shop, broker, cancelled(mark, {product: 1}), "released")
+    tell(shop, broker, cancelled(mark, {product: 1}, was_placed=False), "released")
 
     assert shop.counters(product) == (10, 0, 0)
+    assert shop.ledger(product) == [(10, "set"), (-4, "sold"), (4, "cancelled")]
 
 
-def test_without_restocking_only_the_sold_count_goes_down(shop: Any, broker: Broker, product: int, held: UUID) -> None:
+def test_without_restocking_the_sale_is_taken_back_and_the_goods_are_lost(
+    shop: Any, broker: Broker, product: int, held: UUID
+) -> None:
     tell(shop, broker, placed(held, {product: 4}), "committed")
     tell(shop, broker, cancelled(held, {product: 4}, restock=False), "released")
 
     assert shop.counters(product) == (6, 0, 0)
-    assert shop.ledger(product) == [(10, "set"), (-4, "sold")]
+    assert shop.ledger(product) == [(10, "set"), (-4, "sold"), (4, "cancelled"), (-4, "lost")]
 
 
 def test_without_restocking_the_order_of_arrival_does_not_matter(
@@ -115,7 +118,7 @@ def test_without_restocking_the_order_of_arrival_does_not_matter(
     tell(shop, broker, placed(held, {product: 4}), "released")
 
     assert shop.counters(product) == (6, 0, 0)
-    assert shop.ledger(product) == [(10, "set"), (-4, "sold")]
+    assert shop.ledger(product) == [(10, "set"), (-4, "sold"), (4, "cancelled"), (-4, "lost")]
 
 
 def test_an_order_that_was_given_up_frees_its_hold(shop: Any, broker: Broker, product: int, held: UUID) -> None:
@@ -256,6 +259,36 @@ def test_a_placed_order_that_was_never_held_takes_what_is_free(shop: Any, broker
     assert shop.hold(shop.wish({product: 4}, order_id))[0]["outcome"] == "held"
     tell(shop, broker, cancelled(order_id, {product: 4}), "released")
     assert shop.counters(product) == (10, 0, 0)
+
+
+@pytest.mark.parametrize("restock", [True, False])
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_an_order_that_was_never_held_leaves_the_same_rows_in_either_order(
+    shop: Any, sessions: Sessions, product: int, order: tuple[int, int], restock: bool
+) -> None:
+    order_id = new_id()
+    events = [placed(order_id, {product: 4}), cancelled(order_id, {product: 4}, restock=restock)]
+
+    for n in order:
+        with sessions.begin() as session:
+            settle(session, [events[n]], "EUR")
+
+    lost = [] if restock else [(-4, "lost")]
+    assert shop.ledger(product) == [(10, "set"), (-4, "sold"), (4, "cancelled"), *lost]
+    assert state(shop, order_id) == "released"
+
+
+def test_a_cancelled_order_whose_goods_are_not_here_waits_for_nothing(
+    shop: Any, sessions: Sessions, product: int
+) -> None:
+    order_id, lines = new_id(), {product: 11, 999_999: 1}
+
+    for event in (cancelled(order_id, lines, restock=False), placed(order_id, lines)):
+        with sessions.begin() as session:
+            settle(session, [event], "EUR")
+
+    assert shop.ledger(product) == [(10, "set")]
+    assert state(shop, order_id) == "released"
 
 
 @pytest.mark.parametrize("lines", [{999_999: 1}, {}])
