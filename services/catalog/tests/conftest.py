@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from fastapi.testclient import TestClient
 from redis import Redis
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from stamina.instrumentation import RetryDetails, get_on_retry_hooks, set_on_retry_hooks
 
 from catalog.importing import run_import
@@ -223,6 +223,19 @@ class Shop:
             waiting = select(func.count()).select_from(outbox).where(outbox.c.published_at.is_(None))
             return session.scalar(waiting) or 0
 
+    def adjust(self, product_id: int, delta: int, reason: str = "received", key: str | None = None, **more: Any) -> Any:
+        """The answer to an administrator who says that pieces came or went."""
+        headers = self.admin.headers | ({} if key is None else {"Idempotency-Key": key})
+        body = {"delta": delta, "reason": reason} | more
+        return self.client.post(f"/api/products/{product_id}/stock/adjust/", json=body, headers=headers)
+
+    def said_of(self, product_id: int) -> list[tuple[str, int, dict[str, Any]]]:
+        """What was ever said about the product: types, versions and contents, in the order of leaving."""
+        about = select(outbox.c.type, outbox.c.sequence, outbox.c.envelope).where(outbox.c.subject == str(product_id))
+        with self.sessions.begin() as session:
+            rows = session.execute(about.order_by(outbox.c.seq))
+            return [(row.type, row.sequence, row.envelope["data"]) for row in rows]
+
     def ledger(self, product_id: int) -> list[tuple[int, str]]:
         """The product's rows in the ledger."""
         of_product = StockMovement.product_id == product_id
@@ -231,13 +244,15 @@ class Shop:
             return [(row.delta, row.reason) for row in rows]
 
     def check_books(self) -> None:
-        """Every product's ledger adds up to what is on hand."""
-        summed = func.coalesce(func.sum(StockMovement.delta), 0)
+        """Every product's ledger adds up to what is on hand, its sales less cancellations to what is sold."""
+        row = StockMovement
+        summed = func.coalesce(func.sum(row.delta), 0)
+        sales = func.coalesce(func.sum(case((row.reason.in_(("sold", "cancelled")), -row.delta), else_=0)), 0)
         wrong = (
-            select(Product.id, Product.on_hand, summed)
-            .join(StockMovement, StockMovement.product_id == Product.id, isouter=True)
-            .group_by(Product.id, Product.on_hand)
-            .having(Product.on_hand != summed)
+            select(Product.id, Product.on_hand, summed, Product.sold, sales)
+            .join(row, row.product_id == Product.id, isouter=True)
+            .group_by(Product.id, Product.on_hand, Product.sold)
+            .having((Product.on_hand != summed) | (Product.sold != sales))
         )
         with self.sessions.begin() as session:
             assert session.execute(wrong).all() == []
@@ -284,7 +299,7 @@ def shop(
     settings: CatalogSettings,
     badges: Badges,
 ) -> Iterator[Shop]:
-    """The shop; when the test is done the ledger must add up."""
+    """The shop; when the test is done the books must add up."""
     shop = Shop(client, admin, sessions, broker, settings.upload_dir, badges)
     yield shop
     shop.check_books()
