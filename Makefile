@@ -9,7 +9,8 @@ export STOA_TLS := on
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap up down status logs urls test e2e fuzz check audit replay bench-reads bench-upload bench-alike migrate lock clean
+.PHONY: help bootstrap up down status logs urls test e2e fuzz check audit replay bench-reads bench-upload bench-alike migrate \
+	reconcile lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9<>-]+:.*## / { printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +67,9 @@ bench-alike: bootstrap ## Measure that auth answers for accounts and strangers i
 
 migrate: ## Bring every schema of the running stack to its newest revision
 	@$(BIN)/stoa migrate
+
+reconcile: ## Check that every number of pieces and products adds up, while the stack runs
+	@$(BIN)/stoa reconcile
 
 lock: bootstrap ## Resolve all pins again
 	@$(BIN)/stoa lock

@@ -17,7 +17,7 @@ from rich.console import Console
 from common.service_tokens import new_service_key
 from stoa import locking
 from stoa.credentials import read_credentials, sister_keys
-from stoa.operating import run_auth
+from stoa.operating import change, run_command
 from stoa.preflight import NotNow
 from stoa.servers import SCHEMAS, ServerFailed
 from stoa.settings import BadSettings, Settings, read_settings
@@ -113,7 +113,8 @@ def create_admin(
 ) -> None:
     """Open an administrator's account; one that is there already is left as it is."""
     with _sentences():
-        run_auth(_stack(), "create-admin", "--username", username, "--email", email, password=password)
+        account = ("--username", username, "--email", email)
+        change(_stack(), "auth", "create-admin", *account, STOA_ADMIN_PASSWORD=password)
 
 
 @app.command()
@@ -123,7 +124,14 @@ def rotate_keys(
 ) -> None:
     """Publish a new signing key; tokens of the old ones stay good until they expire, so nobody is signed out."""
     with _sentences():
-        run_auth(_stack(), "rotate-keys", *(["--compromised"] if compromised else []))
+        change(_stack(), "auth", "rotate-keys", *(["--compromised"] if compromised else []))
+
+
+@app.command()
+def reconcile() -> None:
+    """Compare every counter of the catalogue with what it counts; the exit code is 0 only if all add up."""
+    with _sentences():
+        raise typer.Exit(run_command(_stack(), "catalog", "reconcile"))
 
 
 @app.command()

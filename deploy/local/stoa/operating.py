@@ -7,16 +7,25 @@ from stoa.preflight import NotNow
 from stoa.settings import ROOT
 from stoa.stack import Stack
 
-AUTH_COMMANDS = (sys.executable, "-m", "auth.commands")
+
+def commands_of(service: str) -> list[str]:
+    """How the commands of a service are called."""
+    return [sys.executable, "-m", f"{service}.commands"]
 
 
-def run_auth(stack: Stack, *arguments: str, password: str | None = None) -> None:
-    """Run one of auth's commands at this terminal. Raises NotNow when it fails; it has said why itself."""
+def run_command(stack: Stack, service: str, *arguments: str, **variables: str) -> int:
+    """Run one of a service's commands at this terminal, with these variables besides; its exit code.
+
+    Raises NotNow without a database. Why a command fails it says itself.
+    """
     if not stack.mysql.ready():
         raise NotNow("The database is not running; `stoa up` starts it.")
-    environment = stack.service_environment("auth")
-    if password is not None:
-        environment["STOA_ADMIN_PASSWORD"] = password
-    done = subprocess.run([*AUTH_COMMANDS, *arguments], env=environment, cwd=ROOT / "services" / "auth", check=False)
-    if done.returncode != 0:
+    environment = stack.service_environment(service) | variables
+    command = [*commands_of(service), *arguments]
+    return subprocess.run(command, env=environment, cwd=ROOT / "services" / service, check=False).returncode
+
+
+def change(stack: Stack, service: str, *arguments: str, **variables: str) -> None:
+    """Run a command that changes something. Raises NotNow when it fails."""
+    if run_command(stack, service, *arguments, **variables) != 0:
         raise NotNow("Nothing was changed.")

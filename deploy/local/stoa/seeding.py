@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from stoa.encryption import trusted
-from stoa.operating import AUTH_COMMANDS
+from stoa.operating import commands_of
 from stoa.preflight import NotNow
 from stoa.settings import ROOT, Settings
 
@@ -20,7 +20,7 @@ def make_admin(settings: Settings, environment: dict[str, str]) -> None:
     """Create the administrator; a repeat changes nothing."""
     account = ["--username", settings.admin_username, "--email", settings.admin_email]
     done = subprocess.run(
-        [*AUTH_COMMANDS, "create-admin", *account],
+        [*commands_of("auth"), "create-admin", *account],
         env=environment | {"STOA_ADMIN_PASSWORD": settings.admin_password},
         cwd=ROOT / "services" / "auth",
         capture_output=True,

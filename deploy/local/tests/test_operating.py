@@ -26,7 +26,9 @@ def test_service_keys_are_printed_as_lines_for_env_and_belong_together():
     assert CliRunner().invoke(cli.app, ["service-keys"]).output != done.output
 
 
-@pytest.mark.parametrize("command", ["create-admin --username a --email a@example.com --password x", "rotate-keys"])
+@pytest.mark.parametrize(
+    "command", ["create-admin --username a --email a@example.com --password x", "rotate-keys", "reconcile"]
+)
 def test_without_a_database_an_operator_is_told_so(command):
     done = CliRunner().invoke(cli.app, command.split())
     assert done.exit_code == 1
