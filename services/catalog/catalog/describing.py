@@ -100,8 +100,13 @@ _ATTRIBUTES: dict[str, Any] = {
     "examples": [{"colour": "red", "sizes": ["S", "M"]}],
 }
 
-Slug = Annotated[str, BeforeValidator(_lower), StringConstraints(min_length=1, max_length=LONGEST_SLUG, pattern=SLUG)]
-"""A category's name in addresses; capitals are taken for small letters."""
+Slug = Annotated[
+    str,
+    BeforeValidator(_lower),
+    StringConstraints(min_length=1, max_length=LONGEST_SLUG, pattern=SLUG),
+    WithJsonSchema({"type": "string", "maxLength": LONGEST_SLUG, "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"}),
+]
+"""A category's name in addresses: letters of any language; capitals are taken for small ones."""
 ImageUrl = Annotated[
     str,
     StringConstraints(min_length=1, max_length=LONGEST_URL),

@@ -4,7 +4,7 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Protocol, Self
 
-from pydantic import MISSING, AwareDatetime, Field, StringConstraints, field_validator
+from pydantic import MISSING, AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints, field_validator
 
 from catalog.describing import Attributes, ImageUrl, Slug
 from catalog.models import LONGEST_DESCRIPTION, LONGEST_NAME, LONGEST_SKU, MOST_ID, availability_of
@@ -15,12 +15,22 @@ MOST_STOCK = 1_000_000_000
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 """Times that every database can keep."""
 
+
+def _whole(value: Any) -> Any:
+    """A number such as 3.0 is a whole one (JSON Schema 2020-12, validation 6.1.1)."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _within_time(moment: datetime) -> datetime:
+    return min(max(moment, EARLIEST), LATEST)
+
+
 ID = "[0-9]{1,19}"
 NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
 Name = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME, pattern=NO_CONTROLS)]
 Sku = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_SKU, pattern=NO_CONTROLS)]
 Description = Annotated[str, StringConstraints(max_length=LONGEST_DESCRIPTION)]
-Stock = Annotated[int, Field(ge=0, le=MOST_STOCK, description="Pieces that can be ordered")]
+Stock = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=MOST_STOCK, description="Pieces that can be ordered")]
 Status = Literal["draft", "active", "archived"]
 ProductId = Annotated[int, Field(ge=1, le=MOST_ID)]
 
@@ -142,7 +152,7 @@ class ProductQuery(ListQuery):
     price_max: Money | None = None
     in_stock: bool | None = None
     category: Slug | None = None
-    updated_since: Annotated[AwareDatetime, Field(gt=EARLIEST, lt=LATEST)] | None = Field(
+    updated_since: Annotated[AwareDatetime, AfterValidator(_within_time)] | None = Field(
         None, description="Products that an administrator or a file has changed since"
     )
     ids: str | None = Field(
