@@ -30,7 +30,7 @@ NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
 Name = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME, pattern=NO_CONTROLS)]
 Sku = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_SKU, pattern=NO_CONTROLS)]
 Description = Annotated[str, StringConstraints(max_length=LONGEST_DESCRIPTION)]
-Stock = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=MOST_STOCK, description="Pieces that can be ordered")]
+Stock = Annotated[int, Field(ge=0, le=MOST_STOCK, description="Pieces that can be ordered"), BeforeValidator(_whole)]
 Status = Literal["draft", "active", "archived"]
 ProductId = Annotated[int, Field(ge=1, le=MOST_ID)]
 
