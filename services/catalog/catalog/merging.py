@@ -9,29 +9,28 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, insert, select
+import orjson
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.dialects.mysql import insert as upsert
 from sqlalchemy.orm import Session
 
 from catalog import versions
 from catalog.describing import name_of
 from catalog.files import Line
-from catalog.models import ACTIVE, IMPORTED, Product, categories, products
+from catalog.models import ACTIVE, IMPORTED, Product, categories, products, stock_movements
 from catalog.rows import Fault, Row
-from catalog.shelves import enter, move
 from catalog.telling import tell_change, tell_created
 from catalog.upload_models import Import
 from catalog.words import searched
 from common import outbox
+from common.bulk import insert_rows, update_rows
 from common.clock import now
 from common.events import Event
 
 DESCRIBED = ("category", "image_url", "attributes")
 TOLD = ("id", "sku", "name", "description", "price", "status", *DESCRIBED, "on_hand", "reserved", "version")
-WRITTEN = ("name", "description", "price", "status", *DESCRIBED, "words", "on_hand", "version", "updated_at")
-
-_rewrite = upsert(products)
-_rewrite = _rewrite.on_duplicate_key_update({name: _rewrite.inserted[name] for name in WRITTEN})
+KEPT = ("name", "description", "price", "status", "category", "image_url", "on_hand", "version")
+WRITTEN = (*KEPT, "words", "attributes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +54,13 @@ class Item:
     def stock(self) -> int:
         """Pieces that can be ordered."""
         return self.on_hand - self.reserved
+
+    @property
+    def row(self) -> tuple[Any, ...]:
+        """Values of the columns in WRITTEN."""
+        attributes = None if self.attributes is None else orjson.dumps(self.attributes).decode()
+        kept = [getattr(self, name) for name in KEPT]
+        return (*kept, searched(self.name, self.sku), attributes)
 
     def told(self, values: Mapping[str, Any]) -> "Item":
         """The item with what a row tells of it; `stock` is what can be ordered."""
@@ -149,13 +155,14 @@ def _write(session: Session, job: Import, known: Mapping[str, Item], items: Mapp
     _enter_categories(session, known.values(), items.values())
     fresh = _insert(session, [items[sku] for sku in sorted(items) if not items[sku].id])
     changed, said = _told_of([(known[str(item.sku)], item) for item in _changed(known, items)], currency)
-    if changed:
-        session.execute(_rewrite, [_row(item) for item in changed])
+    update_rows(session, products, ("id", *WRITTEN), ((item.id, *item.row) for item in changed), updated_at=now())
     before = {item.id: known[str(item.sku)] for item in changed}
     for item in fresh + changed:
         versions.count_in(session, item.status, before[item.id].status if item.id in before else None)
     moved = [(item, item.on_hand - (before[item.id].on_hand if item.id in before else 0)) for item in fresh + changed]
-    enter(session, [move(item.id, delta, IMPORTED, actor=job.started_by) for item, delta in moved if delta])
+    entered = ((item.id, delta) for item, delta in moved if delta)
+    always = {"reason": IMPORTED, "actor": job.started_by, "at": now()}
+    insert_rows(session, stock_movements, ("product_id", "delta"), entered, **always)
     outbox.say(session, *(tell_created(item, currency) for item in fresh), *said)
 
 
@@ -182,15 +189,9 @@ def _insert(session: Session, items: Sequence[Item]) -> list[Item]:
     """Insert new products; the same with their ids."""
     if not items:
         return []
-    session.execute(insert(products), [{k: v for k, v in _row(item).items() if k != "id"} for item in items])
+    moment = now()
+    always = {"reserved": 0, "sold": 0, "created_at": moment, "updated_at": moment}
+    insert_rows(session, products, ("sku", *WRITTEN), ((item.sku, *item.row) for item in items), **always)
     skus = [item.sku for item in items]
     ids = {row.sku: row.id for row in session.execute(select(Product.sku, Product.id).where(Product.sku.in_(skus)))}
     return [replace(item, id=ids[item.sku]) for item in items]
-
-
-def _row(item: Item) -> dict[str, Any]:
-    """The whole row; what an existing product keeps (sold, created_at) is not among what is rewritten."""
-    moment = now()
-    told = {name: getattr(item, name) for name in TOLD}
-    words = searched(item.name, item.sku)
-    return told | {"words": words, "sold": 0, "created_at": moment, "updated_at": moment}
