@@ -17,11 +17,12 @@ from catalog.files import Line, lines_of
 from catalog.merging import merge_rows
 from catalog.races import again_if_overtaken
 from catalog.rows import Fault, Row, check
+from catalog.storage import Store
 from catalog.upload_models import FAILED, FINISHED, RUNNING, BadRow, Import, import_errors
 from common import outbox
 from common.clock import now
 from common.database import Sessions, retried
-from common.errors import Problem
+from common.errors import Problem, Unavailable
 from common.events.catalog import ImportFinished
 
 log = structlog.get_logger(__name__)
@@ -35,17 +36,37 @@ GAVE_UP = f"given up after {MOST_ATTEMPTS} attempts"
 BAD_ROWS = "there are bad rows, so nothing was written"
 
 
-def run_import(sessions: Sessions, import_id: UUID, folder: Path, currency: str) -> None:
+def run_import(sessions: Sessions, import_id: UUID, store: Store, currency: str) -> None:
     """Work through the file from its checkpoint on; leave alone what is over, or what another worker has."""
     job = _start(sessions, import_id)
+    if job is None:
+        return
+    try:
+        with store.fetch(job.file) as path:
+            _run(sessions, job, path, currency)
+    except Unavailable:
+        log.warning("import_waits_for_its_file", import_id=str(import_id))
+        _wait(sessions, import_id)
+    except (Problem, OSError) as error:
+        log.error("import_unreadable", import_id=str(import_id), error=repr(error))
+        _end(sessions, import_id, FAILED, f"the file cannot be read: {error}"[:255])
+
+
+def _run(sessions: Sessions, begun: Import, path: Path, currency: str) -> None:
+    job: Import | None = begun
     while job is not None and not job.is_over:
-        try:
-            done = _work_through(sessions, job, folder, currency)
-        except (Problem, OSError) as error:
-            log.error("import_unreadable", import_id=str(import_id), error=repr(error))
-            _end(sessions, import_id, FAILED, f"the file cannot be read: {error}"[:255])
-            return
-        job = _end_phase(sessions, import_id, job.phase) if done else None
+        done = _work_through(sessions, job, path, currency)
+        job = _end_phase(sessions, job.id, job.phase) if done else None
+
+
+@retried
+def _wait(sessions: Sessions, import_id: UUID) -> None:
+    """This start does not count: the import is told of again later."""
+    with sessions.begin() as session:
+        job = _locked(session, import_id)
+        if job is not None and not job.is_over:
+            job.attempts = max(0, job.attempts - 1)
+            job.touched_at = now()
 
 
 @retried
@@ -65,10 +86,10 @@ def _start(sessions: Sessions, import_id: UUID) -> Import | None:
         return job
 
 
-def _work_through(sessions: Sessions, job: Import, folder: Path, currency: str) -> bool:
+def _work_through(sessions: Sessions, job: Import, path: Path, currency: str) -> bool:
     """All chunks that are left; False when another worker turns out to have written one."""
     begin = job.processed
-    rest = islice(lines_of(folder / job.file, job.format), begin, None)
+    rest = islice(lines_of(path, job.format), begin, None)
     for chunk in _chunks(rest):
         if not apply_chunk(sessions, job.id, begin, chunk, currency):
             log.info("import_taken_over", import_id=str(job.id))

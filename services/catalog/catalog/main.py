@@ -12,6 +12,7 @@ from catalog.finished import Answers
 from catalog.freshness import Freshness
 from catalog.pages import Pages
 from catalog.settings import CatalogSettings
+from catalog.storage import new_store
 from common.app import Service
 from common.running import Every
 
@@ -22,10 +23,11 @@ def build(settings: CatalogSettings | None = None) -> FastAPI:
     """The web application of catalog."""
     settings = settings or CatalogSettings()
     service = Service("catalog", settings)
+    store = new_store(settings)
     sister = service.sister("orders", settings.orders_url, timeout_s=settings.orders_timeout_s)
     sweep = partial(sweeping.sweep_holds, service.sessions, Orders(sister), settings.currency)
     requeue = partial(uploading.enqueue_waiting, service.sessions, tasks.enqueue)
-    tidy = partial(sweeping.tidy, service.sessions, settings.upload_dir)
+    tidy = partial(sweeping.tidy, service.sessions, store)
     freshness = Freshness(service.sessions)
     answers = Answers(freshness)
     pages = Pages(service.sessions, answers, settings.currency, f"{settings.public_url}/api/products/")
@@ -43,7 +45,7 @@ def build(settings: CatalogSettings | None = None) -> FastAPI:
             "currency": settings.currency,
             "pages": pages,
             "list_url": f"{settings.public_url}/api/products/",
-            "upload_dir": settings.upload_dir,
+            "store": store,
             "enqueue": tasks.enqueue,
         },
         front=lambda app: Counter(app, answers, pages),

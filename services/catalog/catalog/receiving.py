@@ -1,28 +1,43 @@
 """The receiving room: streams an upload's body to disk, whatever it is wrapped in."""
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from shutil import copyfileobj
 from typing import Annotated, Any
 
+import structlog
 from fastapi import Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.types import Message
 
-from catalog.files import CSV, JSON, NDJSON
+from catalog.files import CSV, JSON, NDJSON, XLSX
+from catalog.storage import Store
 from catalog.upload_schemas import UploadOptions
 from catalog.uploading import Upload
-from common.errors import Invalid, TooLarge, UnsupportedType
+from common.errors import Invalid, TooLarge, Unavailable, UnsupportedType
 from common.ids import new_id
 from common.knocking import Admin, IdempotencyKey, from_state
+
+log = structlog.get_logger(__name__)
 
 UPLOAD_BYTES = 50 * 1024 * 1024
 """Largest body, wrapping included (design: api, section 3)."""
 COUNTED_HERE = 2**62
 """The framework's own limit for this route. Its refusal would be plain text, so the bytes are counted here instead."""
+DIGITS = 20
+"""Of a declared length; more would be too large all the same."""
 MULTIPART = "multipart/form-data"
-FORMATS = {"text/csv": CSV, "application/csv": CSV, "application/x-ndjson": NDJSON, "application/json": JSON}
-FORMATS_BY_ENDING = {".ndjson": NDJSON, ".jsonl": NDJSON, ".json": JSON}
+WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+FORMATS = {
+    "text/csv": CSV,
+    "application/csv": CSV,
+    "application/x-ndjson": NDJSON,
+    "application/json": JSON,
+    WORKBOOK: XLSX,
+}
+FORMATS_BY_ENDING = {".csv": CSV, ".tsv": CSV, ".ndjson": NDJSON, ".jsonl": NDJSON, ".json": JSON, ".xlsx": XLSX}
+
+StoreDep = Annotated[Store, from_state("store")]
 
 
 async def receive(
@@ -30,31 +45,47 @@ async def receive(
     admin: Admin,
     options: Annotated[UploadOptions, Query()],
     key: IdempotencyKey,
-    folder: Annotated[Path, from_state("upload_dir")],
+    store: StoreDep,
 ) -> Upload:
-    """The body in a file of its own, once all else is right. Raises UnsupportedType, TooLarge, Invalid."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != MULTIPART and media_type not in FORMATS:
-        raise UnsupportedType(f"send one of {', '.join([*FORMATS, MULTIPART])}")
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / str(new_id())
+    """The body in a file of its own, once all else is right. Raises UnsupportedType, TooLarge, Invalid, Unavailable."""
+    media_type = _media_type(request)
+    path = store.folder / str(new_id())
     counted = _counted(request)
     try:
+        store.folder.mkdir(parents=True, exist_ok=True)
         if media_type == MULTIPART:
             file_format = await _unwrap(counted, path)
         else:
             file_format = FORMATS[media_type]
             await _stream(counted, path)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        log.error("upload_not_written", error=repr(error))
+        raise Unavailable("files cannot be stored at the moment; try again") from error
     except BaseException:
         path.unlink(missing_ok=True)
         raise
     return Upload(path, file_format, options, admin, key)
 
 
+def _media_type(request: Request) -> str:
+    """What the body is said to be. Raises UnsupportedType."""
+    media_type = _bare(request.headers.get("content-type", ""))
+    if media_type != MULTIPART and media_type not in FORMATS:
+        raise UnsupportedType(f"send one of {', '.join([*FORMATS, MULTIPART])}")
+    if _bare(request.headers.get("content-encoding", "")) not in ("", "identity"):
+        raise UnsupportedType("send the file as it is, without a Content-Encoding", code="unsupported_encoding")
+    return media_type
+
+
+def _bare(header: str) -> str:
+    return header.partition(";")[0].strip().lower()
+
+
 def _counted(request: Request) -> Request:
     """The same request, whose body raises TooLarge where it grows over the limit."""
     declared = request.headers.get("content-length", "")
-    _check_size(int(declared) if declared.isdecimal() else 0)
+    _check_size(int(declared[:DIGITS]) if declared.isdecimal() else 0)
     read = 0
 
     async def receive_some() -> Message:
@@ -79,13 +110,19 @@ async def _stream(request: Request, path: Path) -> None:
 
 
 async def _unwrap(request: Request, path: Path) -> str:
-    """Copy the one file of a form; its format, by the ending of its name."""
+    """Copy the one file of a form; its format."""
     async with request.form(max_files=1, max_fields=10) as form:
         files = [value for value in form.values() if isinstance(value, UploadFile)]
         if not files:
             raise Invalid("the form has no file in it; call it `file`", code="no_file")
         await run_in_threadpool(_copy, files[0].file, path)
-        return FORMATS_BY_ENDING.get(Path(files[0].filename or "").suffix.lower(), CSV)
+        return _format_of(files[0])
+
+
+def _format_of(file: UploadFile) -> str:
+    """By the ending of the file's name, or else by what its part of the form is said to be."""
+    ending = PurePath(file.filename or "").suffix.lower()
+    return FORMATS_BY_ENDING.get(ending) or FORMATS.get(_bare(file.content_type or ""), CSV)
 
 
 def _copy(source: Any, path: Path) -> None:

@@ -8,11 +8,11 @@ import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from catalog.describing import Attributes, ImageUrl, Slug, slug_of
-from catalog.files import Line
+from catalog.lines import Line
 from catalog.schemas import Description, Name, Sku, Status, Stock
 from common.fields import Money
 
-CODES = {"missing": "required", "extra_forbidden": "unknown_field", "string_too_long": "too_long"}
+CODES = {"missing": "required", "string_too_long": "too_long"}
 """Pydantic's names of complaints, where ours are others; what is not here is `invalid`."""
 LONGEST_MESSAGE = 500
 
@@ -44,7 +44,7 @@ def parse_attributes(value: Any) -> Any:
 class Row(BaseModel):
     """A product as a file tells of it; what is left out stays as it is, or takes its default in a new product."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, str_strip_whitespace=True)
+    model_config = ConfigDict(strict=True, str_strip_whitespace=True)
 
     sku: Sku
     name: Name | None = None

@@ -4,9 +4,7 @@ A hold is never released by time alone: the event that turns it into a sale may 
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
 from uuid import UUID
 
 import structlog
@@ -16,6 +14,7 @@ from sqlalchemy.orm import Session
 from catalog.clients import Orders
 from catalog.models import HELD, Reservation
 from catalog.settling import Settlement
+from catalog.storage import Store
 from common import idempotency, outbox
 from common.clock import now
 from common.database import Sessions, retried
@@ -88,16 +87,12 @@ def _act(sessions: Sessions, cancelled: Sequence[UUID], kept: Sequence[UUID], cu
         session.execute(asked.values(asked_at=now()), execution_options={"synchronize_session": False})
 
 
-def tidy(sessions: Sessions, folder: Path) -> None:
+def tidy(sessions: Sessions, store: Store) -> None:
     """Drop sent events, old inbox rows, old keys, and uploaded files that nobody will ask for again."""
     for purge in (_purge_outbox, _purge_inbox, idempotency.purge):
         while _one_chunk(sessions, purge):
             continue
-    before = (now() - KEEP_FILES).timestamp()
-    for file in folder.glob("*"):
-        with suppress(FileNotFoundError):  # another replica was faster
-            if file.stat().st_mtime < before:
-                file.unlink()
+    store.tidy(KEEP_FILES)
 
 
 @retried

@@ -7,6 +7,7 @@ import structlog
 
 from catalog import importing
 from catalog.settings import CatalogSettings
+from catalog.storage import Store, new_store
 from common.celery import enqueue as hand_over
 from common.celery import new_celery
 from common.database import Sessions, new_engine, new_sessions
@@ -30,10 +31,15 @@ def _sessions() -> Sessions:
     return new_sessions(new_engine(_settings().database_url, pool_size=2, read_timeout_s=STATEMENT_S))
 
 
+@lru_cache
+def _store() -> Store:
+    return new_store(_settings())
+
+
 @celery.task(name="catalog.import")  # type: ignore[untyped-decorator]
 def run_import(import_id: str) -> None:
     """Work through one import, from wherever it stands."""
-    importing.run_import(_sessions(), UUID(import_id), _settings().upload_dir, _settings().currency)
+    importing.run_import(_sessions(), UUID(import_id), _store(), _settings().currency)
 
 
 def enqueue(import_id: UUID) -> bool:

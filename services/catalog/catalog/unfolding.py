@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from catalog.files import not_utf8
+from catalog.texts import read_through
 from common.errors import Invalid
 
 READ = 1024 * 1024
@@ -18,12 +18,17 @@ _decoder = json.JSONDecoder()
 
 def unfold(source: Path, target: Path) -> None:
     """Write the body's products into `target`, one per line. Raises Invalid."""
+    read_through(source)
+    with source.open(encoding="utf-8-sig") as file, target.open("w", encoding="ascii") as lines:
+        for product in _products(_Reader(file)):
+            lines.write(f"{_dumped(product)}\n")
+
+
+def _dumped(product: Any) -> str:
     try:
-        with source.open(encoding="utf-8-sig") as file, target.open("w", encoding="ascii") as lines:
-            for product in _products(_Reader(file)):
-                lines.write(f"{json.dumps(product)}\n")
-    except UnicodeDecodeError as error:
-        raise not_utf8() from error
+        return json.dumps(product)
+    except RecursionError:
+        raise Invalid("a product is nested too deeply", code="invalid_json") from None
 
 
 class _Reader:

@@ -1,7 +1,7 @@
 """Uploading: a file that has come in becomes an import that a worker is told of, and told of again until it is done."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,12 +10,15 @@ from uuid import UUID
 import structlog
 from sqlalchemy import or_, select, update
 
-from catalog.files import JSON, NDJSON, inspect
+from catalog.files import JSON, NDJSON, SHEET, XLSX, Inspection, inspect
+from catalog.storage import Store
 from catalog.unfolding import unfold
 from catalog.upload_models import CHECK, PENDING, RUNNING, WRITE, Import
 from catalog.upload_schemas import UploadAccepted, UploadOptions
+from catalog.workbooks import convert
 from common.clock import now
 from common.database import Sessions, retried
+from common.errors import Unavailable
 from common.idempotency import Answer, claim_one, finish, new_claim
 from common.tokens import User
 
@@ -25,6 +28,8 @@ UPLOAD = "POST /api/products/bulk-upload/"
 STALE = timedelta(seconds=60)
 """An import that no worker has touched for so long is told of again."""
 BATCH = 20
+WORKED_OVER = {JSON: (unfold, NDJSON), XLSX: (convert, SHEET)}
+"""What is read row by row only after it was worked over, how, and what comes of it."""
 
 Enqueue = Callable[[UUID], bool]
 """Tells a worker of an import; whether the broker has taken the message."""
@@ -41,15 +46,17 @@ class Upload:
     key: str | None
 
 
-def begin_import(sessions: Sessions, upload: Upload, enqueue: Enqueue) -> Answer:
-    """Look the file through, enter the import and tell a worker; a repeated key gets the first answer.
+def begin_import(sessions: Sessions, store: Store, upload: Upload, enqueue: Enqueue) -> Answer:
+    """Look the file through, store it, enter the import and tell a worker; a repeated key gets the first answer.
 
-    Raises Invalid for a file that cannot be taken as a whole, TooLarge, KeyReused. The file stays only if it is needed.
+    Raises Invalid for a file that cannot be taken as a whole, TooLarge, KeyReused, Unavailable. The file stays only if
+    it is needed.
     """
-    with _kept_if_needed(upload.path) as needed:
+    with _kept_if_needed(store, upload.path) as needed:
         upload = _in_lines(upload)
-        total, digest = inspect(upload.path, upload.format)
-        import_id, answer = _enter(sessions, upload, total, digest)
+        found = inspect(upload.path, upload.format)
+        store.keep(upload.path, upload.path.name)
+        import_id, answer = _enter(sessions, upload, found)
         needed.append(import_id is not None)
     if import_id is not None:
         _tell(sessions, enqueue, import_id)
@@ -57,45 +64,54 @@ def begin_import(sessions: Sessions, upload: Upload, enqueue: Enqueue) -> Answer
 
 
 @contextmanager
-def _kept_if_needed(path: Path) -> Iterator[list[bool]]:
-    """Remove the file unless the block said that it is needed."""
+def _kept_if_needed(store: Store, path: Path) -> Iterator[list[bool]]:
+    """Remove the file, stored or not yet, unless the block said that it is needed."""
     needed: list[bool] = []
     try:
         yield needed
     finally:
         if not any(needed):
-            path.unlink(missing_ok=True)
+            _remove(store, path)
+
+
+def _remove(store: Store, path: Path) -> None:
+    if path.exists():
+        path.unlink()
+        return
+    with suppress(Unavailable):  # it will be tidied away
+        store.drop(path.name)
 
 
 def _in_lines(upload: Upload) -> Upload:
-    """The same, or a JSON body's products one per line in its place."""
-    if upload.format != JSON:
+    """The same, or a JSON body's products or a workbook's rows one per line in its place."""
+    if upload.format not in WORKED_OVER:
         return upload
+    work, file_format = WORKED_OVER[upload.format]
     draft = upload.path.with_suffix(".lines")
     try:
-        unfold(upload.path, draft)
+        work(upload.path, draft)
         draft.replace(upload.path)
     finally:
         draft.unlink(missing_ok=True)
-    return replace(upload, format=NDJSON)
+    return replace(upload, format=file_format)
 
 
 @retried
-def _enter(sessions: Sessions, upload: Upload, total: int, digest: str) -> tuple[UUID | None, Answer]:
+def _enter(sessions: Sessions, upload: Upload, found: Inspection) -> tuple[UUID | None, Answer]:
     """The new import's id, or None when the key has had its answer."""
-    body = upload.options.model_dump() | {"format": upload.format, "sha256": digest}
+    body = upload.options.model_dump() | {"format": upload.format, "sha256": found.digest}
     claim = new_claim(upload.key, str(upload.admin.id), UPLOAD, body)
     with sessions.begin() as session:
         claimed = claim_one(session, claim)
         if isinstance(claimed, Answer):
             return None, claimed
-        session.add(_new_import(claimed.resource_id, upload, total))
+        session.add(_new_import(claimed.resource_id, upload, found))
         answer = _accepted(claimed.resource_id)
         finish(session, claimed, answer)
         return claimed.resource_id, answer
 
 
-def _new_import(import_id: UUID, upload: Upload, total: int) -> Import:
+def _new_import(import_id: UUID, upload: Upload, found: Inspection) -> Import:
     options = upload.options
     return Import(
         id=import_id,
@@ -103,7 +119,10 @@ def _new_import(import_id: UUID, upload: Upload, total: int) -> Import:
         file=upload.path.name,
         format=upload.format,
         phase=CHECK if options.dry_run or options.on_error == "abort" else WRITE,
-        total=total,
+        total=found.total,
+        columns=found.columns,
+        unknown_columns=found.unknown_columns,
+        repeats=found.repeats,
         created_at=now(),
         touched_at=now(),
         **options.model_dump(),

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 
 from catalog import reports, uploading
-from catalog.receiving import COUNTED_HERE, receive
+from catalog.receiving import COUNTED_HERE, WORKBOOK, StoreDep, receive
 from catalog.upload_schemas import BadRowView, ImportView, ScheduledTask, UploadAccepted
 from catalog.uploading import Enqueue, Upload
 from common.knocking import SessionsDep, administrator, from_state, signed
@@ -26,8 +26,8 @@ ADMINS_ONLY: dict[int | str, dict[str, Any]] = {
 }
 MISSING: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such upload"}}
 REFUSED: dict[int | str, dict[str, Any]] = {
-    413: {"description": "Over 50 MB, or over 200,000 rows"},
-    415: {"description": "Neither CSV, nor JSON, nor JSON lines"},
+    413: {"description": "Over 50 MB, over 200,000 rows, or too large when unpacked"},
+    415: {"description": "Neither CSV, nor XLSX, nor JSON, nor JSON lines; or packed"},
 }
 BODY: dict[str, Any] = {
     "requestBody": {
@@ -42,6 +42,7 @@ BODY: dict[str, Any] = {
                 }
             },
             "application/x-ndjson": {"schema": {"type": "string"}},
+            WORKBOOK: {"schema": {"type": "string", "format": "binary"}},
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
@@ -62,9 +63,9 @@ BODY: dict[str, Any] = {
     openapi_extra=BODY,
     max_body_size=COUNTED_HERE,
 )
-def upload(request: Request, file: Uploaded, sessions: SessionsDep, enqueue: EnqueueDep) -> Response:
-    """Send products in a file: CSV with a header line, JSON, or JSON lines; a worker takes them in."""
-    return reply(request, uploading.begin_import(sessions, file, enqueue))
+def upload(request: Request, file: Uploaded, sessions: SessionsDep, store: StoreDep, enqueue: EnqueueDep) -> Response:
+    """Send products in a file: CSV or XLSX with a header, JSON, or JSON lines; a worker takes them in."""
+    return reply(request, uploading.begin_import(sessions, store, file, enqueue))
 
 
 @router.get(

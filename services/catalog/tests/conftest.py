@@ -16,6 +16,7 @@ from catalog.importing import run_import
 from catalog.main import build
 from catalog.models import Product, StockMovement
 from catalog.settings import CatalogSettings
+from catalog.storage import Store, new_store
 from common.clock import now
 from common.database import Sessions, error_number, new_engine, new_sessions
 from common.ids import new_id
@@ -134,14 +135,14 @@ class Shop:
         admin: SignedUser,
         sessions: Sessions,
         broker: Broker,
-        folder: Path,
+        store: Store,
         badges: Badges,
     ) -> None:
         self.client = client
         self.admin = admin
         self.sessions = sessions
         self.broker = broker
-        self.folder = folder
+        self.store = store
         self.badges = badges
 
     def add(self, **values: Any) -> dict[str, Any]:
@@ -200,7 +201,7 @@ class Shop:
 
     def work_on(self, import_id: UUID) -> None:
         """What the worker does."""
-        run_import(self.sessions, import_id, self.folder, "EUR")
+        run_import(self.sessions, import_id, self.store, "EUR")
 
     def report(self, import_id: UUID) -> dict[str, Any]:
         """How far an import has come."""
@@ -300,6 +301,6 @@ def shop(
     badges: Badges,
 ) -> Iterator[Shop]:
     """The shop; when the test is done the books must add up."""
-    shop = Shop(client, admin, sessions, broker, settings.upload_dir, badges)
+    shop = Shop(client, admin, sessions, broker, new_store(settings), badges)
     yield shop
     shop.check_books()

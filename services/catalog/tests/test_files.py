@@ -14,6 +14,9 @@ from common.errors import Invalid, Problem, TooLarge
 
 pytestmark = pytest.mark.unit
 
+BYTES_PER_SKU = 150
+"""For the hash by which a SKU that comes twice is found."""
+
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
@@ -85,11 +88,12 @@ def test_fields_of_the_server_are_ignored_and_counted(file: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "code"),
     [
-        ("sku,name,colour", "unknown_columns"),
-        ("sku;name;price", "unknown_columns"),
-        ("sku,name,sku", "duplicate_columns"),
+        ("colour;name;price", "missing_columns"),
+        ("sku,name,Name", "duplicate_columns"),
         ("name,price", "missing_columns"),
-        ("sku,name,", "unknown_columns"),
+        ("sku" + ",x" * 256, "too_many_columns"),
+        ('sku,"name', "invalid_header"),
+        ("sku," + "x" * 300_000, "invalid_header"),
     ],
 )
 def test_a_header_that_makes_no_sense_is_refused(file: Path, header: str, code: str) -> None:
@@ -124,7 +128,7 @@ def test_another_encoding_is_refused(file: Path, content: bytes) -> None:
 def test_too_many_rows_are_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "MOST_ROWS", 3)
     file.write_text("sku\nA\nB\nC\n")
-    assert inspect(file, CSV)[0] == 3
+    assert inspect(file, CSV).total == 3
 
     file.write_text("sku\nA\nB\nC\nD\n")
     with pytest.raises(TooLarge):
@@ -145,7 +149,7 @@ def test_memory_does_not_grow_with_the_file(file: Path) -> None:
         return most
 
     peak(10)
-    assert peak(20_000) < peak(2_000) + 200_000
+    assert peak(20_000) < peak(2_000) + 18_000 * BYTES_PER_SKU
 
 
 # JSON
@@ -239,7 +243,6 @@ def test_a_row_takes_numbers_as_text_or_as_they_are() -> None:
         ({"sku": ""}, "sku", "invalid"),
         ({"sku": "x" * 65}, "sku", "too_long"),
         ({"sku": 7}, "sku", "invalid"),
-        ({"sku": "A", "colour": "red"}, "colour", "unknown_field"),
         ({"sku": "A", "price": "1,50"}, "price", "invalid"),
         ({"sku": "A", "price": "-1"}, "price", "invalid"),
         ({"sku": "A", "price": "1e3"}, "price", "invalid"),

@@ -12,6 +12,7 @@ import pytest
 from catalog.clients import Orders
 from catalog.models import Reservation
 from catalog.settings import CatalogSettings
+from catalog.storage import FolderStore
 from catalog.sweeping import sweep_holds, tidy
 from common.database import Sessions
 from common.http import Sister
@@ -124,6 +125,6 @@ def test_files_that_have_had_their_time_are_thrown_away(sessions: Sessions, tmp_
     week_ago = time.time() - 8 * 24 * 3600
     os.utime(old, (week_ago, week_ago))
 
-    tidy(sessions, tmp_path)
+    tidy(sessions, FolderStore(tmp_path))
 
     assert list(tmp_path.iterdir()) == [new]

@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 
 from catalog.settings import CatalogSettings
+from catalog.storage import FolderStore
 from catalog.upload_models import Import
 from catalog.upload_schemas import UploadOptions
 from catalog.uploading import Upload, begin_import, enqueue_waiting
@@ -42,7 +43,7 @@ def send(client: TestClient, admin: SignedUser, content: Any, media_type: str = 
     [
         (b"", "empty_file"),
         (b"sku,name,price\n", "empty_file"),
-        (b"colour,size\nred,5\n", "unknown_columns"),
+        (b"colour,size\nred,5\n", "missing_columns"),
         (b"name,price\nLamp,1\n", "missing_columns"),
         (b"sku,name\nA1,caf\xe9\n", "not_utf8"),
         (b"PK\x03\x04\x00\xff\xfe", "not_utf8"),
@@ -209,7 +210,7 @@ def test_an_import_that_no_worker_could_be_told_of_is_told_of_later(
 ) -> None:
     before = broker.size(JOBS)
 
-    answer = begin_import(sessions, upload, enqueue=lambda _: False)
+    answer = begin_import(sessions, FolderStore(upload.path.parent), upload, enqueue=lambda _: False)
 
     assert answer.status == 202
     eventually(lambda: touched(sessions, UUID(answer.body["task_id"])))

@@ -1,0 +1,153 @@
+"""The marking room: what a workbook's reader does not tell, read from the sheet's own XML.
+
+Cells whose formula came to an error, and formulas without a stored value, both look empty to the reader.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
+from xml.parsers import expat
+from zipfile import ZipFile, ZipInfo
+
+READ = 256 * 1024
+WORTH_IT = re.compile(rb"<(?:\w+:)?f[\s/>]|\st\s*=\s*[\"']e[\"']")
+"""A formula, or an error; a sheet with neither need not be looked at closely."""
+OVERLAP = 64
+PLACE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
+
+Attributes = Mapping[str, str]
+
+
+class Refused(Exception):
+    """A file that is not taken: a code for programs and a sentence."""
+
+    EXIT = 3
+    """The exit code of the process that refuses it."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+class NotSound(Exception):
+    """A workbook that is not made as one."""
+
+
+def part_of_sheet(archive: ZipFile, number: int) -> ZipInfo:
+    """The part of the archive in which this sheet is. Raises NotSound."""
+    sheets: list[str] = []
+    targets: dict[str, str] = {}
+
+    def enter_sheet(name: str, attributes: Attributes) -> None:
+        if name == "sheet":
+            sheets.append(next((value for key, value in attributes.items() if key.endswith(" id")), ""))
+
+    def enter_target(name: str, attributes: Attributes) -> None:
+        if name == "Relationship":
+            targets[attributes.get("Id", "")] = attributes.get("Target", "")
+
+    try:
+        _parse(archive, archive.getinfo("xl/workbook.xml"), enter_sheet)
+        _parse(archive, archive.getinfo("xl/_rels/workbook.xml.rels"), enter_target)
+        return archive.getinfo(str(PurePosixPath("/xl", targets[sheets[number]])).removeprefix("/"))
+    except (KeyError, IndexError):
+        raise NotSound("a sheet is named that is not there") from None
+
+
+def failed_cells(archive: ZipFile, part: ZipInfo) -> dict[tuple[int, int], str]:
+    """The texts of errors by row and column, from 0. Raises Refused for a formula without a stored value, NotSound."""
+    if not _is_worth_it(archive, part):
+        return {}
+    marks = _Marks()
+    _parse(archive, part, marks.begin, marks.end, marks.text)
+    return marks.failed
+
+
+def _is_worth_it(archive: ZipFile, part: ZipInfo) -> bool:
+    with archive.open(part) as file:
+        before = b""
+        while piece := file.read(READ):
+            if WORTH_IT.search(before + piece):
+                return True
+            before = piece[-OVERLAP:]
+    return False
+
+
+def _parse(
+    archive: ZipFile,
+    part: ZipInfo,
+    begin: Callable[[str, Attributes], None],
+    end: Callable[[str], None] | None = None,
+    text: Callable[[str], None] | None = None,
+) -> None:
+    """Tell of the part's elements by their names without a namespace. A document that declares anything is refused."""
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.buffer_text = True
+    parser.StartDoctypeDeclHandler = _refuse
+    parser.StartElementHandler = lambda name, attributes: begin(name.rpartition(" ")[2], attributes)
+    if end is not None:
+        parser.EndElementHandler = lambda name: end(name.rpartition(" ")[2])
+    parser.CharacterDataHandler = text
+    try:
+        with archive.open(part) as file:
+            parser.ParseFile(file)
+    except expat.ExpatError as error:
+        raise NotSound(f"{part.filename}: {error}") from None
+
+
+def _refuse(*_: object) -> None:
+    raise NotSound("a part declares a document type")
+
+
+class _Marks:
+    """Looks at a sheet's cells as they pass by."""
+
+    def __init__(self) -> None:
+        self.failed: dict[tuple[int, int], str] = {}
+        self._row = self._column = -1
+        self._type = ""
+        self._formula = self._in_value = False
+        self._value: list[str] = []
+
+    def begin(self, name: str, attributes: Attributes) -> None:
+        if name == "row":
+            self._row = int(attributes["r"]) - 1 if attributes.get("r", "").isdecimal() else self._row + 1
+            self._column = -1
+        elif name == "c":
+            self._place(attributes.get("r", ""))
+            self._type = attributes.get("t", "")
+            self._formula = False
+            self._value.clear()
+        elif name == "f":
+            self._formula = True
+        elif name == "v":
+            self._in_value = True
+
+    def end(self, name: str) -> None:
+        if name == "v":
+            self._in_value = False
+        elif name == "c":
+            value = "".join(self._value)
+            if self._type == "e":
+                self.failed[self._row, self._column] = value
+            elif self._formula and not value and self._type != "str":
+                raise Refused(
+                    "formulas_without_values",
+                    f"the formula in row {self._row + 1}, column {self._column + 1} has no stored value; "
+                    "open the file in a spreadsheet program, save it and send it again",
+                )
+
+    def text(self, text: str) -> None:
+        if self._in_value:
+            self._value.append(text)
+
+    def _place(self, place: str) -> None:
+        match = PLACE.fullmatch(place)
+        if match is None:
+            self._column += 1
+            return
+        self._row = int(match[2]) - 1
+        self._column = 0
+        for letter in match[1]:
+            self._column = self._column * 26 + ord(letter) - 64
+        self._column -= 1
