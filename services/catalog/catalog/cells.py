@@ -13,4 +13,4 @@ def escape(cell: str) -> str:
 
 def unescape(cell: str) -> str:
     """What was there before `escape`."""
-    return cell[1:] if UNESCAPED.match(cell) else cell
+    return cell[1:] if cell[:1] == "'" and UNESCAPED.match(cell) else cell

@@ -3,9 +3,9 @@
 Cells whose formula came to an error, and formulas without a stored value, both look empty to the reader.
 """
 
+import posixpath
 import re
 from collections.abc import Callable, Mapping
-from pathlib import PurePosixPath
 from xml.parsers import expat
 from zipfile import ZipFile, ZipInfo
 
@@ -35,23 +35,38 @@ class NotSound(Exception):
 
 def part_of_sheet(archive: ZipFile, number: int) -> ZipInfo:
     """The part of the archive in which this sheet is. Raises NotSound."""
-    sheets: list[str] = []
-    targets: dict[str, str] = {}
+    try:
+        workbook = next(path for kind, path in _links(archive, "").values() if kind.endswith("/officeDocument"))
+        link = _sheets(archive, archive.getinfo(workbook))[number]
+        return archive.getinfo(_links(archive, workbook)[link][1])
+    except (KeyError, IndexError, StopIteration):
+        raise NotSound("a part is named that is not there") from None
 
-    def enter_sheet(name: str, attributes: Attributes) -> None:
-        if name == "sheet":
+
+def _links(archive: ZipFile, part: str) -> dict[str, tuple[str, str]]:
+    """What a part, or the archive, names other parts by: their kinds and paths."""
+    folder, name = posixpath.split(part)
+    links: dict[str, tuple[str, str]] = {}
+
+    def enter(element: str, attributes: Attributes) -> None:
+        if element == "Relationship":
+            path = posixpath.normpath(posixpath.join("/", folder, attributes.get("Target", "")))
+            links[attributes.get("Id", "")] = attributes.get("Type", ""), path.lstrip("/")
+
+    _parse(archive, archive.getinfo(posixpath.join(folder, "_rels", f"{name}.rels")), enter)
+    return links
+
+
+def _sheets(archive: ZipFile, workbook: ZipInfo) -> list[str]:
+    """The links of the workbook's sheets, in their order."""
+    sheets: list[str] = []
+
+    def enter(element: str, attributes: Attributes) -> None:
+        if element == "sheet":
             sheets.append(next((value for key, value in attributes.items() if key.endswith(" id")), ""))
 
-    def enter_target(name: str, attributes: Attributes) -> None:
-        if name == "Relationship":
-            targets[attributes.get("Id", "")] = attributes.get("Target", "")
-
-    try:
-        _parse(archive, archive.getinfo("xl/workbook.xml"), enter_sheet)
-        _parse(archive, archive.getinfo("xl/_rels/workbook.xml.rels"), enter_target)
-        return archive.getinfo(str(PurePosixPath("/xl", targets[sheets[number]])).removeprefix("/"))
-    except (KeyError, IndexError):
-        raise NotSound("a sheet is named that is not there") from None
+    _parse(archive, workbook, enter)
+    return sheets
 
 
 def failed_cells(archive: ZipFile, part: ZipInfo) -> dict[tuple[int, int], str]:

@@ -61,7 +61,7 @@ class Header:
     def _fault(self, cells: Sequence[str]) -> str | None:
         if max(map(len, cells)) > LONGEST_CELL:
             return f"a cell has more than {LONGEST_CELL} signs"
-        for at, name in self.telling:
+        for at, name in self.telling if self.ragged else ():
             if isinstance(cells[at], Failed):
                 return f"{name}: the cell holds the error {cells[at]}"
         return None

@@ -14,7 +14,7 @@ from common.errors import Invalid, Problem, TooLarge
 
 pytestmark = pytest.mark.unit
 
-BYTES_PER_SKU = 150
+BYTES_PER_SKU = 200
 """For the hash by which a SKU that comes twice is found."""
 
 
