@@ -6,6 +6,7 @@ Cells whose formula came to an error, and formulas without a stored value, both 
 import posixpath
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from xml.parsers import expat
 from zipfile import ZipFile, ZipInfo
 
@@ -49,7 +50,7 @@ def _links(archive: ZipFile, part: str) -> dict[str, tuple[str, str]]:
     links: dict[str, tuple[str, str]] = {}
 
     def enter(element: str, attributes: Attributes) -> None:
-        if element == "Relationship":
+        if _local(element) == "Relationship":
             path = posixpath.normpath(posixpath.join("/", folder, attributes.get("Target", "")))
             links[attributes.get("Id", "")] = attributes.get("Type", ""), path.lstrip("/")
 
@@ -62,7 +63,7 @@ def _sheets(archive: ZipFile, workbook: ZipInfo) -> list[str]:
     sheets: list[str] = []
 
     def enter(element: str, attributes: Attributes) -> None:
-        if element == "sheet":
+        if _local(element) == "sheet":
             sheets.append(next((value for key, value in attributes.items() if key.endswith(" id")), ""))
 
     _parse(archive, workbook, enter)
@@ -95,19 +96,24 @@ def _parse(
     end: Callable[[str], None] | None = None,
     text: Callable[[str], None] | None = None,
 ) -> None:
-    """Tell of the part's elements by their names without a namespace. A document that declares anything is refused."""
+    """Tell of the part's elements. A document that declares anything is refused."""
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
     parser.StartDoctypeDeclHandler = _refuse
-    parser.StartElementHandler = lambda name, attributes: begin(name.rpartition(" ")[2], attributes)
-    if end is not None:
-        parser.EndElementHandler = lambda name: end(name.rpartition(" ")[2])
+    parser.StartElementHandler = begin
+    parser.EndElementHandler = end
     parser.CharacterDataHandler = text
     try:
         with archive.open(part) as file:
             parser.ParseFile(file)
     except expat.ExpatError as error:
         raise NotSound(f"{part.filename}: {error}") from None
+
+
+@cache
+def _local(element: str) -> str:
+    """An element's name without its namespace."""
+    return element.rpartition(" ")[2]
 
 
 def _refuse(*_: object) -> None:
@@ -122,39 +128,44 @@ class _Marks:
         self._row = self._column = -1
         self._type = ""
         self._formula = self._in_value = False
-        self._value: list[str] = []
+        self._value = ""
 
-    def begin(self, name: str, attributes: Attributes) -> None:
-        if name == "row":
-            self._row = int(attributes["r"]) - 1 if attributes.get("r", "").isdecimal() else self._row + 1
-            self._column = -1
-        elif name == "c":
+    def begin(self, element: str, attributes: Attributes) -> None:
+        name = _local(element)
+        if name == "c":
             self._place(attributes.get("r", ""))
             self._type = attributes.get("t", "")
             self._formula = False
-            self._value.clear()
-        elif name == "f":
-            self._formula = True
+            self._value = ""
         elif name == "v":
             self._in_value = True
+        elif name == "f":
+            self._formula = True
+        elif name == "row":
+            self._row = int(attributes["r"]) - 1 if attributes.get("r", "").isdecimal() else self._row + 1
+            self._column = -1
 
-    def end(self, name: str) -> None:
+    def end(self, element: str) -> None:
+        name = _local(element)
         if name == "v":
             self._in_value = False
         elif name == "c":
-            value = "".join(self._value)
-            if self._type == "e":
-                self.failed[self._row, self._column] = value
-            elif self._formula and not value and self._type != "str":
-                raise Refused(
-                    "formulas_without_values",
-                    f"the formula in row {self._row + 1}, column {self._column + 1} has no stored value; "
-                    "open the file in a spreadsheet program, save it and send it again",
-                )
+            self._look()
+
+    def _look(self) -> None:
+        """At a cell that is complete."""
+        if self._type == "e":
+            self.failed[self._row, self._column] = self._value
+        elif self._formula and not self._value and self._type != "str":
+            raise Refused(
+                "formulas_without_values",
+                f"the formula in row {self._row + 1}, column {self._column + 1} has no stored value; "
+                "open the file in a spreadsheet program, save it and send it again",
+            )
 
     def text(self, text: str) -> None:
         if self._in_value:
-            self._value.append(text)
+            self._value += text
 
     def _place(self, place: str) -> None:
         match = PLACE.fullmatch(place)

@@ -1,5 +1,6 @@
 """The receiving room: streams an upload's body to disk, whatever it is wrapped in."""
 
+from contextlib import suppress
 from pathlib import Path, PurePath
 from shutil import copyfileobj
 from typing import Annotated, Any
@@ -58,12 +59,12 @@ async def receive(
         else:
             file_format = FORMATS[media_type]
             await _stream(counted, path)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        log.error("upload_not_written", error=repr(error))
-        raise Unavailable("files cannot be stored at the moment; try again") from error
-    except BaseException:
-        path.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):
+            path.unlink()
+        if isinstance(error, OSError):
+            log.error("upload_not_written", error=repr(error))
+            raise Unavailable("files cannot be stored at the moment; try again") from error
         raise
     return Upload(path, file_format, options, admin, key)
 

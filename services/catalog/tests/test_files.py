@@ -152,6 +152,82 @@ def test_memory_does_not_grow_with_the_file(file: Path) -> None:
     assert peak(20_000) < peak(2_000) + 18_000 * BYTES_PER_SKU
 
 
+# What is known beforehand
+
+
+def test_a_file_s_columns_are_known_as_they_are_written(file: Path) -> None:
+    file.write_text("SKU; Name;Zoom;'=x;;colour;Id;error;Zoom;\nA1;Lamp;;;;;;;\n")
+
+    found = inspect(file, CSV)
+
+    assert found.columns == ["SKU", "Name", "Zoom", "=x", "", "colour", "Id", "error", "Zoom"]
+    assert found.unknown_columns == ["=x", "Zoom", "colour"]
+
+
+def test_of_many_unknown_columns_some_are_named_and_not_in_full(file: Path) -> None:
+    file.write_text("sku," + ",".join(f"c{n:03}" + "x" * 100 for n in range(200)) + "\nA1" + "," * 200 + "\n")
+
+    named = inspect(file, CSV).unknown_columns
+
+    assert named == [f"c{n:03}" + "x" * 60 for n in range(100)]
+
+
+def test_json_lines_have_no_columns_but_unknown_members(file: Path) -> None:
+    file.write_text("".join(f'{{"sku":"A{n % 3}","m{n % 2}":1,"id":2,"":3}}\n' for n in range(9)))
+
+    found = inspect(file, NDJSON)
+
+    assert (found.columns, found.unknown_columns, found.total) == (None, ["m0", "m1"], 9)
+
+
+@pytest.mark.parametrize(
+    ("rows", "repeats"),
+    [
+        ("A1,x\nA2,x\n", False),
+        ("A1,x\n A1 ,y\n", True),
+        ("A1,x\na1,x\n", False),
+        (",x\n,x\n", False),
+        ("A1,x\nA1\n", False),
+    ],
+)
+def test_a_sku_that_comes_twice_is_noticed(file: Path, rows: str, repeats: bool) -> None:
+    file.write_text(f"sku,name\n{rows}")
+
+    assert inspect(file, CSV).repeats is repeats
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("sku,name\nA1,caf\xe9\n".encode("latin-1"), "line 2 holds the byte E9; it looks like Windows-1252"),
+        ("sku\n".encode("utf-16"), "it looks like UTF-16 text, which Excel calls Unicode"),
+        ("sku,name\n".encode("utf-16-le"), "it looks like UTF-16 text"),
+        (b"PK\x03\x04", "it looks like a ZIP archive such as an Excel workbook"),
+        (b"sku\n" + b"A\n" * 100_000 + b"\xff", "line 100002 holds the byte FF"),
+        (b"sku\n" + b"A\n" * 100_000 + b"\x00", "line 100002 holds a NUL byte"),
+    ],
+)
+def test_a_refused_encoding_is_called_by_its_name(file: Path, content: bytes, why: str) -> None:
+    file.write_bytes(content)
+
+    with pytest.raises(Invalid) as refusal:
+        inspect(file, CSV)
+
+    assert why in refusal.value.detail
+
+
+def test_a_line_too_long_is_not_taken_into_memory_whole(file: Path) -> None:
+    file.write_bytes(b"sku,name\n" + b"x" * 20_000_000 + b"\nA1,Lamp\n")
+
+    tracemalloc.start()
+    bad, good = lines_of(file, CSV)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert (bad.number, good.number, good.fault) == (2, 3, None)
+    assert most < 5_000_000
+
+
 # JSON
 
 

@@ -150,6 +150,24 @@ def test_every_wrapping_comes_to_the_same(shop: Any, client: TestClient, admin: 
         assert (product["name"], product["price"], product["stock"]) == ("Lamp", "1.50", 2)
 
 
+@pytest.mark.parametrize(
+    ("text", "media_type", "known"),
+    [
+        ("SKU,Colour,name\nA1,red,x\nA1,,y\n", "text/csv", (["SKU", "Colour", "name"], ["Colour"], True)),
+        ("sku,name\nA1,x\n", "text/csv", (["sku", "name"], [], False)),
+        ('{"products":[{"sku":"A1","size":5}]}', "application/json", (None, ["size"], False)),
+    ],
+)
+def test_what_was_seen_of_a_file_is_entered_with_its_import(
+    shop: Any, sessions: Sessions, text: str, media_type: str, known: tuple[Any, ...]
+) -> None:
+    import_id = shop.upload(text, media_type)
+
+    with sessions.begin() as session:
+        job = session.get_one(Import, import_id)
+        assert (job.columns, job.unknown_columns, job.repeats) == known
+
+
 def test_a_large_file_in_a_form_is_taken_too(shop: Any, client: TestClient, admin: SignedUser) -> None:
     sku = shop.sku()
     text = "sku,name,price,description\n" + "".join(f"{sku}-{n},Lamp,1,{'x' * 3000}\n" for n in range(700))

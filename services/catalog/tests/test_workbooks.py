@@ -252,9 +252,7 @@ DECLARING = '<!DOCTYPE workbook [<!ENTITY a "aaaa">]>' + PARTS["xl/workbook.xml"
         {"xl/_rels/workbook.xml.rels": PARTS["xl/_rels/workbook.xml.rels"].replace("worksheets/", "../../")},
         {SHEET_PART: "<worksheet><f>"},
         {SHEET_PART: "sku,name"},
-        {
-            SHEET_PART: f'<!DOCTYPE x><worksheet xmlns="{MAIN}"><sheetData><row><c><f>1</f></c></row></sheetData></worksheet>'
-        },
+        {SHEET_PART: f'<!DOCTYPE x><worksheet xmlns="{MAIN}"><sheetData><row><c t="e"/></row></sheetData></worksheet>'},
     ],
     ids=range(8),
 )
