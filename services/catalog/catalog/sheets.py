@@ -25,7 +25,7 @@ MOST_RATIO = 200
 FREE_OF_RATIO = 10 * 1024 * 1024
 """Unpacked bytes to packed ones: real sheets have 5 to 50; small files are let off."""
 MEMORY = 1024 * 1024 * 1024
-CPU_S = 60
+CPU_S = 40
 EXACT = 2**53
 """Below it every whole number has its own floating one."""
 

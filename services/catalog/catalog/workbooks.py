@@ -17,8 +17,9 @@ log = structlog.get_logger(__name__)
 
 AT_ONCE = BoundedSemaphore(2)
 """Workbooks read at the same time by one web process; each may take a gigabyte."""
-PATIENCE_S = 30
-WALL_S = 90
+PATIENCE_S = 5
+WALL_S = 40
+"""How long a request waits for its turn and for the process; the gateway gives up after 60 seconds."""
 ENDED_BY_LIMITS = {-signal.SIGABRT, -signal.SIGKILL, -signal.SIGXCPU, -signal.SIGSEGV}
 NEEDED = ("PATH", "PYTHONPATH", "LANG", "LC_ALL")
 """What the process is told of our environment: no secret is within its reach."""
