@@ -196,6 +196,12 @@ def test_a_sku_that_comes_twice_is_noticed(file: Path, rows: str, repeats: bool)
     assert inspect(file, CSV).repeats is repeats
 
 
+def test_a_sku_that_comes_twice_is_noticed_in_json_too(file: Path) -> None:
+    file.write_text('{"sku":"A1"}\n{"sku":7}\n{"sku":7}\n{"sku":" A1 "}\n')
+
+    assert inspect(file, NDJSON).repeats
+
+
 @pytest.mark.parametrize(
     ("content", "why"),
     [

@@ -285,10 +285,15 @@ def large_bomb(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return bomb(tmp_path_factory.mktemp("bomb") / "bomb", 310)
 
 
-def test_a_bomb_is_refused_by_what_it_says_of_itself(large_bomb: Path, file: Path) -> None:
+def test_a_bomb_is_refused_by_what_it_says_of_itself_before_it_is_read(
+    large_bomb: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sheets, "CalamineWorkbook", None)
     assert large_bomb.stat().st_size < 2_000_000
-    assert refusal(sheets.convert, large_bomb) == "too_large_unpacked"
     assert refusal(sheets.convert, bomb(file, 20)) == "too_large_unpacked"
+
+    monkeypatch.setattr(sheets, "MOST_RATIO", 10_000)
+    assert refusal(sheets.convert, large_bomb) == "too_large_unpacked"
 
 
 def test_more_is_not_written_than_an_archive_may_hold(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
