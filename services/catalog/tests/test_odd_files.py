@@ -131,6 +131,12 @@ TAKEN: dict[str, tuple[bytes, str, dict[str, int], list[int]]] = {
     "a cell of 65 kB": (H + b"$2," + b"x" * 66_000 + b",1,1\n" + ROW, "text/csv", GOOD | BAD, [2]),
     "a cell of 200 kB": (H + b"$2," + b"x" * 200_000 + b",1,1\n" + ROW, "text/csv", GOOD | BAD, [2]),
     "a line of 1 MB": (H + b"$2" + b",x" * 500_000 + b"\n" + ROW, "text/csv", GOOD | BAD, [2]),
+    "a row of 300 kB": (
+        b"sku,name,price,a,b,c,d,e\n$2,Lamp,1" + (b"," + b"x" * 60_000) * 5 + b"\n$1,Lamp,1,,,,,\n",
+        "text/csv",
+        GOOD | BAD,
+        [2],
+    ),
     "an unknown column of 65 kB": (b"sku,x\n$1," + b"x" * 66_000 + b"\n", "text/csv", BAD, [2]),
     "prices that are none": (
         b"sku,name,price\n" + "".join(f"${n},Lamp,{p}\n" for n, p in enumerate(
