@@ -66,6 +66,19 @@ def a_sku(platform: Platform, _: Caller) -> Made:
     return {"sku": _product(platform)["sku"]}
 
 
+def a_new_category(_: Platform, __: Caller) -> Made:
+    return {"json": {"name": f"Lamps {new_id()}"}}
+
+
+def a_new_slug(_: Platform, __: Caller) -> Made:
+    return {"slug": f"lamps-{new_id()}"}
+
+
+def a_category(platform: Platform, _: Caller) -> Made:
+    made = _by_admin(platform, "/api/products/categories/", 201, json={"name": f"Lamps {new_id()}"})
+    return {"slug": made["slug"]}
+
+
 def an_upload(platform: Platform, _: Caller) -> Made:
     sent = {"content": "sku,name,price\nM-1,Oil lamp,2.50\n", "headers": {"Content-Type": "text/csv"}}
     return {"task_id": _by_admin(platform, "/api/products/bulk-upload/", 202, **sent)["task_id"]}

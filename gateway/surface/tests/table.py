@@ -3,7 +3,10 @@
 from .callers import PASSWORD
 from .doors import Door, Inside, Service, sends
 from .making import (
+    a_category,
     a_mailed_challenge,
+    a_new_category,
+    a_new_slug,
     a_product,
     a_reset_link,
     a_sku,
@@ -61,6 +64,10 @@ adjustment = sends(json={"delta": -1, "reason": "damaged"})
 catalog.admins("POST", "/api/products/{product_id}/stock/adjust/", 200, ids=a_product, sent=adjustment)
 catalog.admins("GET", "/api/products/{product_id}/stock/movements/", 200, ids=a_product)
 catalog.admins("GET", "/api/products/stock/reconcile/", 200)
+catalog.everyone("GET", "/api/products/categories/", 200)
+catalog.admins("POST", "/api/products/categories/", 201, sent=a_new_category)
+catalog.admins("POST", "/api/products/categories/{slug}/", 201, ids=a_new_slug)
+catalog.admins("DELETE", "/api/products/categories/{slug}/", 204, ids=a_category)
 csv = sends(content="sku,name,price\nM-1,Oil lamp,2.50\n", headers={"Content-Type": "text/csv"})
 catalog.admins("POST", "/api/products/bulk-upload/", 202, sent=csv)
 catalog.admins("GET", "/api/products/bulk-upload/", 200)

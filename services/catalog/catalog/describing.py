@@ -22,14 +22,14 @@ LARGEST = 2**53
 """Whole numbers beyond it are not the same in every JSON reader (RFC 8259, section 6)."""
 
 SLUG = r"^[^\W_]+(-[^\W_]+)*$"
-PARTS = re.compile(r"[^\W_]+")
 ADDRESS = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 
 
 def slug_of(text: str) -> str:
     """A name as a slug: its words in small letters with hyphens between, cut to what a slug may have."""
-    words = PARTS.findall(unicodedata.normalize("NFC", text).lower())
-    return "-".join(words)[:LONGEST_SLUG].strip("-")
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).lower())
+    kept = (sign if sign.isalpha() or sign.isdecimal() else " " for sign in plain)
+    return "-".join("".join(kept).split())[:LONGEST_SLUG].strip("-")
 
 
 def name_of(slug: str) -> str:

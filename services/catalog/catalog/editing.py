@@ -8,14 +8,14 @@ from sqlalchemy.orm import Session
 
 from catalog import versions
 from catalog.models import ARCHIVED, SET, Category, Product
-from catalog.races import one_product_per_sku
+from catalog.races import one_product_per_sku, unknown_category
 from catalog.schemas import AdminProductView, ProductChange, ProductDraft, ProductReplacement
 from catalog.shelves import enter, move
 from catalog.telling import Shown, tell_change, tell_created
 from common import outbox
 from common.clock import now
 from common.database import Sessions, retried
-from common.errors import Invalid, NotFound
+from common.errors import NotFound
 from common.idempotency import Answer, claim_one, finish, new_claim
 from common.preconditions import check_match
 from common.tokens import User
@@ -78,11 +78,7 @@ def archive_product(sessions: Sessions, product_id: int, admin: User, currency: 
 def _check_category(session: Session, slug: object) -> None:
     """Raise Invalid for a category that is not there. A DELETE at the same moment is refused by the foreign key."""
     if isinstance(slug, str) and session.scalar(select(Category.slug).where(Category.slug == slug)) is None:
-        raise Invalid(
-            f"there is no category {slug}; make it first",
-            code="unknown_category",
-            errors={"category": ["there is no such category"]},
-        )
+        raise unknown_category(f"there is no category {slug}; make it first")
 
 
 def _locked(session: Session, product_id: int) -> Product:

@@ -7,14 +7,15 @@ from sqlalchemy.orm import Session
 
 from catalog import finding
 from catalog.counting import Counts
-from catalog.models import ACTIVE, Product, availability_of
-from catalog.schemas import AdminProductView, ProductQuery, ProductView
+from catalog.models import ACTIVE, Category, Product, availability_of
+from catalog.schemas import AdminProductView, CategoryView, ProductQuery, ProductView
 from catalog.sister_schemas import BriefQuery, ProductBrief, ProductBriefs
 from common.database import Sessions
 from common.errors import Forbidden, NotFound, Unauthorized
-from common.pagination import Page, keyed, numbered
+from common.pagination import Key, ListQuery, Page, keyed, numbered, read_page
 from common.tokens import User
 
+BY_SLUG = Key(Category.slug, str, down=False)
 SHOWN = select(
     *(
         getattr(Product, name)
@@ -76,6 +77,12 @@ def find_product(sessions: Sessions, product_id: int, visitor: User | None, curr
 def find_by_sku(sessions: Sessions, sku: str, visitor: User | None, currency: str) -> ProductView:
     """The product with exactly this SKU. Raises NotFound."""
     return _one(sessions, Product.sku == sku, visitor, currency)
+
+
+def list_categories(sessions: Sessions, query: ListQuery, base_url: str) -> Page[CategoryView]:
+    """A page of categories in order of their slugs. Raises Invalid, NotFound past the end."""
+    with sessions.begin() as session:
+        return read_page(session, select(Category), BY_SLUG, query, base_url, CategoryView.model_validate)
 
 
 def list_briefs(sessions: Sessions, query: BriefQuery, currency: str) -> ProductBriefs:

@@ -140,6 +140,27 @@ class AdminProductView(ProductView):
     reserved: int
 
 
+class CategoryDraft(Body):
+    """A new category; its slug is made of the name if it is left out."""
+
+    slug: Slug | None = None
+    name: Name
+
+
+class CategoryName(Body):
+    """What a category is called; made of its slug if left out."""
+
+    name: Name | None = None
+
+
+class CategoryView(View):
+    """A category as everyone sees it."""
+
+    slug: str
+    name: str
+    created_at: UtcTime
+
+
 class ProductQuery(ListQuery):
     """What a list of products may be asked by."""
 
