@@ -22,6 +22,8 @@ LARGEST = 2**53
 """Whole numbers beyond it are not the same in every JSON reader (RFC 8259, section 6)."""
 
 SLUG = r"^[^\W_]+(-[^\W_]+)*$"
+HALF = re.compile("[\ud800-\udfff]")
+"""A surrogate alone, which JSON can write and UTF-8 cannot."""
 ADDRESS = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 
 
@@ -62,7 +64,10 @@ def check_attributes(value: Any) -> Any:
         if not isinstance(name, str) or not 1 <= len(name) <= LONGEST_WORD:
             raise ValueError(f"an attribute's name has 1 to {LONGEST_WORD} signs")
         _check_value(name, each)
-    if len(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")) > MOST_BYTES:
+    text = json.dumps(value, ensure_ascii=False)
+    if HALF.search(text):
+        raise ValueError("half a character is no text")
+    if len(text.encode()) > MOST_BYTES:
         raise ValueError(f"attributes have at most {MOST_BYTES} bytes as JSON")
     return dict(value)
 

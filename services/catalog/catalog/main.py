@@ -4,7 +4,7 @@ from functools import partial
 
 from fastapi import FastAPI
 
-from catalog import api, categories, inside, stock, sweeping, tasks, uploading, uploads
+from catalog import api, categories, exports, inside, stock, sweeping, tasks, uploading, uploads
 from catalog.clients import Orders
 from catalog.consumers import hearing
 from catalog.counter import Counter
@@ -40,7 +40,7 @@ def build(settings: CatalogSettings | None = None) -> FastAPI:
         Every("catalog tidy", TIDY_S, tidy),
     )
     return service.app(
-        routers=[uploads.router, categories.router, api.router, stock.router, inside.router],
+        routers=[uploads.router, categories.router, exports.router, api.router, stock.router, inside.router],
         state={
             "currency": settings.currency,
             "pages": pages,

@@ -4,7 +4,17 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Protocol, Self
 
-from pydantic import MISSING, AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints, field_validator
+from pydantic import (
+    MISSING,
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+)
 
 from catalog.describing import Attributes, ImageUrl, Slug
 from catalog.models import LONGEST_DESCRIPTION, LONGEST_NAME, LONGEST_SKU, MOST_ID, availability_of
@@ -29,7 +39,7 @@ ID = "[0-9]{1,19}"
 NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
 Name = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME, pattern=NO_CONTROLS)]
 Sku = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_SKU, pattern=NO_CONTROLS)]
-Description = Annotated[str, StringConstraints(max_length=LONGEST_DESCRIPTION)]
+Description = Annotated[str, StringConstraints(max_length=LONGEST_DESCRIPTION, pattern=r"^[^\x00]*$")]
 Stock = Annotated[int, Field(ge=0, le=MOST_STOCK, description="Pieces that can be ordered"), BeforeValidator(_whole)]
 Status = Literal["draft", "active", "archived"]
 ProductId = Annotated[int, Field(ge=1, le=MOST_ID)]
@@ -159,6 +169,14 @@ class CategoryView(View):
     slug: str
     name: str
     created_at: UtcTime
+
+
+class ExportQuery(BaseModel):
+    """How the catalogue is to be given as a file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Literal["csv", "ndjson"] | None = Field(None, description="Without it as Accept says, else CSV")
 
 
 class ProductQuery(ListQuery):
