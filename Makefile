@@ -9,8 +9,8 @@ export STOA_TLS := on
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap up down status logs urls test e2e fuzz check audit replay bench-reads bench-upload bench-alike migrate \
-	reconcile lock clean
+.PHONY: help bootstrap up down status logs urls test e2e fuzz check audit replay bench-reads bench-upload bench-alike import \
+	migrate reconcile lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9<>-]+:.*## / { printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ bench-upload: bootstrap ## Measure the bulk upload against LOAD DATA
 
 bench-alike: bootstrap ## Measure that auth answers for accounts and strangers in the same time
 	@$(BIN)/python bench/alike.py
+
+import: bootstrap ## Take a file of products in over the gateway: make import FILE=path.csv (a="--dry-run" only checks)
+	@$(BIN)/stoa import $(FILE) $(a)
 
 migrate: ## Bring every schema of the running stack to its newest revision
 	@$(BIN)/stoa migrate

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from rich.console import Console
 from common.service_tokens import new_service_key
 from stoa import locking
 from stoa.credentials import read_credentials, sister_keys
+from stoa.importing import Left, Mode, OnError, Wishes, door, import_file
 from stoa.operating import change, run_command
 from stoa.preflight import NotNow
 from stoa.servers import SCHEMAS, ServerFailed
@@ -30,6 +32,9 @@ from stoa.welcome import welcome
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 console = Console()
 errors = Console(stderr=True)
+
+INTERRUPTED = 130
+"""What shells give for a Ctrl-C."""
 
 
 @app.command()
@@ -143,6 +148,24 @@ def service_keys() -> None:
     console.print(f'STOA_SISTER_KEYS="{sister_keys(keys)}"', highlight=False, soft_wrap=True)
 
 
+@app.command("import")
+def import_products(
+    file: Annotated[Path, typer.Argument(help="CSV, TSV, NDJSON, JSON or XLSX, by the ending of its name.")],
+    mode: Annotated[Mode, typer.Option(help="Which rows are taken: all, of new products, of known ones.")] = "upsert",
+    on_error: Annotated[OnError, typer.Option(help="With bad rows: write the others, or nothing at all.")] = "skip",
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check the file.")] = False,
+    url: Annotated[str | None, typer.Option(help="The gateway; without it the local stack's.")] = None,
+    admin_username: Annotated[str | None, typer.Option(help="Without it STOA_ADMIN_USERNAME, or the demo's.")] = None,
+    admin_password: Annotated[str | None, typer.Option(help="Without it STOA_ADMIN_PASSWORD, or the demo's.")] = None,
+) -> None:
+    """Take a file of products in over the gateway; exit code 0 all good, 1 some rows bad, 2 not done."""
+    with _sentences(2):
+        wishes = Wishes(mode, on_error, dry_run)
+        code = import_file(console, file, wishes, door(read_settings(), url, admin_username, admin_password))
+        raise typer.Exit(code)
+
+
 @app.command()
 def lock() -> None:
     """Resolve the pins again: requirements-dev.txt, one file per service, and the mailbox's."""
@@ -170,28 +193,30 @@ def _step(text: str) -> Iterator[None]:
 
 
 @contextmanager
-def _sentences() -> Iterator[None]:
-    """Turn what may go wrong into one sentence, what a log said last, and exit code 1."""
+def _sentences(code: int = 1) -> Iterator[None]:
+    """Turn what may go wrong into one sentence, what a log said last, and the exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     try:
         yield
     except (NotNow, ServerFailed) as failure:
-        _refuse(failure.sentence, failure.tail)
+        _refuse(failure.sentence, failure.tail, code)
     except BadSettings as failure:
-        _refuse(str(failure))
+        _refuse(str(failure), code=code)
+    except Left as left:
+        _refuse(str(left), code=INTERRUPTED)
     except KeyboardInterrupt:
         _refuse("Interrupted; what this call had started is stopped again.")
     except OSError as failure:
-        _refuse(f"{failure.strerror or failure}: {failure.filename or 'no file named'}.")
+        _refuse(f"{failure.strerror or failure}: {failure.filename or 'no file named'}.", code=code)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _refuse(sentence: str, tail: str = "") -> None:
+def _refuse(sentence: str, tail: str = "", code: int = 1) -> None:
     if tail:
         errors.print(tail, style="dim", markup=False, highlight=False, soft_wrap=True)
     errors.print(sentence, style="bold red", markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(1)
+    raise typer.Exit(code)

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
 from catalog.cells import escape
 from catalog.files import COLUMNS, CSV, NDJSON
@@ -26,7 +26,7 @@ _table = products.c
 _told = {"stock": (_table.on_hand - _table.reserved).label("stock")}
 _wanted = select(*(_told[name] if name in _told else _table[name] for name in FIELDS)).order_by(_table.id)
 
-Rows = Sequence[Row[Any]]
+Rows = Sequence[Any]
 
 
 def export_products(sessions: Sessions, file_format: str) -> Iterator[bytes]:
@@ -62,7 +62,7 @@ def _csv_text(rows: Sequence[Sequence[Any]]) -> bytes:
     return text.getvalue().encode()
 
 
-def _cells(row: Row[Any]) -> Sequence[Any]:
+def _cells(row: Sequence[Any]) -> Sequence[Any]:
     """The cells in the order of `FIELDS`; what can begin with any sign is escaped, and NUL has no place in them."""
     sku, name, description, *figures, attributes, product_id = row
     texts = (escape(sku or ""), escape(name), escape(description.replace("\x00", "")))
