@@ -28,5 +28,6 @@ class Line:
 
     @property
     def ignored(self) -> int:
-        """How many of its values only the server may set."""
-        return sum(1 for name, value in self.raw.items() if value and name in OWNED) if self.fault is None else 0
+        """How many of its values only the server may set; an id that names the product is none."""
+        owned = OWNED if self.values.get("sku") else OWNED - {"id"}
+        return sum(1 for name, value in self.raw.items() if value and name in owned) if self.fault is None else 0

@@ -18,7 +18,7 @@ from catalog import versions
 from catalog.describing import name_of
 from catalog.files import Line
 from catalog.models import ACTIVE, IMPORTED, Product, categories, products, stock_movements
-from catalog.rows import Fault, Row
+from catalog.rows import Fault, Row, key_of
 from catalog.telling import tell_change, tell_created
 from catalog.upload_models import Import
 from catalog.words import searched
@@ -49,6 +49,11 @@ class Item:
     on_hand: int = 0
     reserved: int = 0
     version: int = 1
+
+    @property
+    def key(self) -> str:
+        """What the product is known by in a file."""
+        return key_of(self.sku, self.id)
 
     @property
     def stock(self) -> int:
@@ -84,17 +89,17 @@ class Merged:
 
     def take(self, row: Row) -> None:
         """Fold one good row in, and count it."""
-        before = self.items.get(row.sku)
+        before = self.items.get(row.key)
         after = (before or _blank(row)).told(row.values)
         self.created += before is None
         self.updated += before is not None and after != before
         self.unchanged += after == before
-        self.items[row.sku] = after
+        self.items[row.key] = after
 
 
 def merge_rows(session: Session, job: Import, rows: Sequence[tuple[Line, Row]], currency: str) -> Merged:
     """Write what the rows change; in an import that only checks, work out what they would change."""
-    known = _read(session, Product.sku.in_({row.sku for _, row in rows})) if rows else {}
+    known = _known(session, [row for _, row in rows])
     merged = _fold(job.mode, rows, known)
     if not job.writes:
         return merged
@@ -108,7 +113,7 @@ def merge_rows(session: Session, job: Import, rows: Sequence[tuple[Line, Row]], 
 def _fold(mode: str, rows: Iterable[tuple[Line, Row]], known: Mapping[str, Item]) -> Merged:
     merged = Merged(dict(known))
     for line, row in rows:
-        fault = _obstacle(mode, line, row, merged.items.get(row.sku))
+        fault = _obstacle(mode, line, row, merged.items.get(row.key))
         if fault is None:
             merged.take(row)
         else:
@@ -118,10 +123,11 @@ def _fold(mode: str, rows: Iterable[tuple[Line, Row]], known: Mapping[str, Item]
 
 def _obstacle(mode: str, line: Line, row: Row, there: Item | None) -> Fault | None:
     """Why a row that is good in itself cannot be taken."""
+    name, such = ("sku", "with this SKU") if row.sku else ("id", "with this id and without a SKU")
     if there is not None:
-        return Fault(line, "sku", "sku_taken", "there is a product with this SKU") if mode == "create" else None
-    if mode == "update":
-        return Fault(line, "sku", "unknown_sku", "there is no product with this SKU")
+        return Fault(line, name, f"{name}_taken", f"there is a product {such}") if mode == "create" else None
+    if mode == "update" or row.sku is None:
+        return Fault(line, name, f"unknown_{name}", f"there is no product {such}")
     missing = [name for name in ("name", "price") if name not in row.values]
     if missing:
         return Fault(line, missing[0], "required", f"a new product needs: {', '.join(missing)}")
@@ -132,10 +138,18 @@ def _blank(row: Row) -> Item:
     return Item(0, row.sku, "", "", Decimal(0), ACTIVE)
 
 
+def _known(session: Session, rows: Sequence[Row]) -> dict[str, Item]:
+    """The products that the rows name, by SKU or by id."""
+    skus = {row.sku for row in rows if row.sku is not None}
+    ids = {row.id for row in rows if row.sku is None}
+    known = _read(session, Product.sku.in_(skus)) if skus else {}
+    return known | (_read(session, Product.id.in_(ids) & Product.sku.is_(None)) if ids else {})
+
+
 def _read(session: Session, which: ColumnElement[bool], *, lock: bool = False) -> dict[str, Item]:
     asked = select(*(getattr(Product, name) for name in TOLD)).where(which).order_by(Product.id)
     items = [Item(*row) for row in session.execute(asked.with_for_update() if lock else asked)]
-    return {item.sku: item for item in items if item.sku is not None}
+    return {item.key: item for item in items}
 
 
 def _changed(known: Mapping[str, Item], items: Mapping[str, Item]) -> list[Item]:
@@ -154,9 +168,9 @@ def _write(session: Session, job: Import, known: Mapping[str, Item], items: Mapp
     """New and changed products with their ledger rows and events, and the categories that they are the first in."""
     _enter_categories(session, known.values(), items.values())
     fresh = _insert(session, [items[sku] for sku in sorted(items) if not items[sku].id])
-    changed, said = _told_of([(known[str(item.sku)], item) for item in _changed(known, items)], currency)
+    changed, said = _told_of([(known[item.key], item) for item in _changed(known, items)], currency)
     update_rows(session, products, ("id", *WRITTEN), ((item.id, *item.row) for item in changed), updated_at=now())
-    before = {item.id: known[str(item.sku)] for item in changed}
+    before = {item.id: known[item.key] for item in changed}
     for item in fresh + changed:
         versions.count_in(session, item.status, before[item.id].status if item.id in before else None)
     moved = [(item, item.on_hand - (before[item.id].on_hand if item.id in before else 0)) for item in fresh + changed]

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from catalog.describing import Attributes, ImageUrl, Slug, slug_of
 from catalog.lines import Line
-from catalog.schemas import Description, Name, Sku, Status, Stock
+from catalog.schemas import Description, Name, ProductId, Sku, Status, Stock
 from common.fields import Money
 
 CODES = {"missing": "required", "string_too_long": "too_long"}
@@ -41,12 +41,21 @@ def parse_attributes(value: Any) -> Any:
         raise ValueError('send a JSON object such as {"colour": "red"}') from None
 
 
+def key_of(sku: str | None, product_id: int | None) -> str:
+    """What a product is known by: its SKU or, if it has none, its id after a sign that no SKU has."""
+    return f"\x00{product_id}" if sku is None else sku
+
+
 class Row(BaseModel):
-    """A product as a file tells of it; what is left out stays as it is, or takes its default in a new product."""
+    """A product as a file tells of it; what is left out stays as it is, or takes its default in a new product.
+
+    A product that has no SKU is named by its id.
+    """
 
     model_config = ConfigDict(strict=True, str_strip_whitespace=True)
 
-    sku: Sku
+    sku: Sku | None
+    id: Annotated[ProductId, BeforeValidator(parse_count)] | None = None
     name: Name | None = None
     description: Description | None = None
     price: Money | None = None
@@ -59,7 +68,13 @@ class Row(BaseModel):
     @cached_property
     def values(self) -> dict[str, Any]:
         """What the row tells, by field."""
-        return {name: getattr(self, name) for name in self.model_fields_set if getattr(self, name) is not None}
+        told = self.model_fields_set - {"id"}
+        return {name: getattr(self, name) for name in told if getattr(self, name) is not None}
+
+    @property
+    def key(self) -> str:
+        """What the product is known by."""
+        return key_of(self.sku, self.id)
 
 
 @dataclass(frozen=True)
@@ -77,12 +92,20 @@ def check(line: Line) -> Row | Fault:
     if line.fault is not None:
         return Fault(line, "", "unreadable", line.fault)
     try:
-        return Row.model_validate(line.values)
+        return Row.model_validate(_told(line))
     except ValidationError as error:
         complaints = error.errors(include_url=False, include_input=False)
         first = complaints[0]
         message = "; ".join(f"{_name(c)}: {c['msg'].removeprefix('Value error, ')}" for c in complaints)
         return Fault(line, _name(first), CODES.get(first["type"], "invalid"), message[:LONGEST_MESSAGE])
+
+
+def _told(line: Line) -> dict[str, Any]:
+    """What the line tells, and the id where there is no SKU."""
+    if line.values.get("sku"):
+        return line.values
+    named = {"sku": None, "id": line.raw["id"]} if line.raw.get("id") else {}
+    return {name: value for name, value in line.values.items() if name != "sku" or value is not None} | named
 
 
 def _name(complaint: Any) -> str:

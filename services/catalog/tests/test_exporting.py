@@ -164,6 +164,49 @@ def test_a_file_that_is_sent_back_changes_nothing(
     assert [shop.see(product["id"]) for product in odd] == before
 
 
+# Products without a SKU
+
+
+@pytest.mark.parametrize("file_format", ["csv", "ndjson"])
+def test_a_product_without_a_sku_goes_out_and_in_by_its_id(
+    shop: Any, fetch: Callable[..., Any], file_format: str
+) -> None:
+    product = shop.add(sku=None)
+    ids = {product["id"]}
+    answer = fetch(format=file_format)
+    file = only(answer, ids) if file_format == "csv" else "".join(lines(answer, ids))
+
+    same = shop.take_in(file, answer.headers["content-type"])
+    dearer = shop.take_in(file.replace("3.39", "9.99"), answer.headers["content-type"])
+
+    assert (shop.counts(same), shop.counts(dearer)) == ({"unchanged": 1}, {"updated": 1})
+    after = shop.see(product["id"])
+    assert (after["price"], after["sku"], after["stock"]) == ("9.99", None, 10)
+
+
+def test_only_a_product_without_a_sku_is_named_by_its_id(shop: Any) -> None:
+    plain, other = shop.add(sku=None), shop.add()
+    rows = ["999999999", str(other["id"]), "abc", "-1", "0", "", "9" * 30]
+
+    report = shop.take_in("sku,id,stock\n" + "".join(f",{product_id},5\n" for product_id in rows))
+
+    assert shop.counts(report) == {"failed": 7}
+    codes = [(row["field"], row["code"]) for row in shop.bad_rows(report["task_id"])]
+    assert codes == [("id", "unknown_id")] * 2 + [("id", "invalid")] * 3 + [("sku", "required"), ("id", "invalid")]
+    assert shop.see(other["id"]) == other
+    taken = shop.take_in(f"sku,id\n,{plain['id']}\n", mode="create")
+    assert [row["code"] for row in shop.bad_rows(taken["task_id"])] == ["id_taken"]
+
+
+def test_a_sku_comes_before_an_id(shop: Any) -> None:
+    plain, other = shop.add(sku=None), shop.add()
+
+    report = shop.take_in(f"sku,id,stock\n{other['sku']},{plain['id']},5\n,{plain['id']},6\n")
+
+    assert shop.counts(report) == {"updated": 2, "ignored": 1}
+    assert (shop.see(plain["id"])["stock"], shop.see(other["id"])["stock"]) == (6, 5)
+
+
 def test_what_a_csv_file_cannot_hold_is_left_out(
     shop: Any, sessions: Sessions, odd: list[dict[str, Any]], fetch: Callable[..., Any]
 ) -> None:
