@@ -1,5 +1,6 @@
 """The gateway's two files, in real Traefik: who is asked, what is refused, and in which words."""
 
+import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
@@ -136,3 +137,13 @@ def test_a_fault_in_the_routes_is_found(tmp_path):
     with running(gateway):
         assert any("nobody" in fault for fault in gateway.faults())
     assert gateway.faults() == ["its overview does not answer"]
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip", "zstd"])
+@pytest.mark.parametrize("size", [10, 100_000])
+def test_an_answer_that_breaks_off_is_not_made_whole(front, encoding, size):
+    headers = {"Accept-Encoding": encoding}
+    with front.http.stream("GET", f"/api/products/?tear={size}", headers=headers) as answer:
+        assert answer.status_code == 200
+        with pytest.raises(httpx.RemoteProtocolError):
+            list(answer.iter_raw())

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from stoa import cli
-from stoa.importing import admin, jobs, parts
+from stoa.importing import admin, jobs, parts, story
 from stoa.importing.parts import Kind, cut, kind_of
 
 from .counter import UPLOAD, counter
@@ -245,6 +245,12 @@ def test_a_file_in_parts_cannot_be_taken_all_or_nothing(shop, run, put, monkeypa
     monkeypatch.setattr(parts, "MOST_ROWS", 1)
     code, output = run(put("sku\n1\n2\n"), "--on-error", "abort")
     assert (code, "2 parts" in output, shop.asked) == (2, True, [])
+
+
+def test_a_file_that_is_too_large_and_cannot_be_cut_is_not_sent(shop, run, put, monkeypatch):
+    monkeypatch.setattr(story, "MOST_BYTES", 3)
+    code, output = run(put("{   }", "lamps.json"))
+    assert (code, "lamps.json is larger than" in output, shop.asked) == (2, True, [])
 
 
 @pytest.mark.parametrize("name", ["lamps.pdf", "lamps"])

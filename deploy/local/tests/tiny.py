@@ -15,7 +15,8 @@ from common.testing.waiting import eventually
 
 @dataclass
 class Tiny:
-    """Echoes; the query `code=` sets the status, `bytes=` the size; `hold` waits for release, `break` breaks off."""
+    """Echoes; the query `code=` sets the status, `bytes=` the size; `hold` waits for release, `break` breaks off
+    at once, `tear=` after so many bytes."""
 
     name: str
     port: int
@@ -70,6 +71,9 @@ class Tiny:
         if wish == "break":
             receive.__self__.transport.abort()
             return
+        if wish == "tear":
+            await _begin(send, b"x" * int(figure))
+            return
         if wish == "hold":
             await self._hold()
         said = self._said(scope, body) if wish != "bytes" else b"x" * int(figure)
@@ -100,6 +104,12 @@ async def _answer(send: Any, status: int, body: bytes) -> None:
     headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+async def _begin(send: Any, body: bytes) -> None:
+    """An answer of unknown length that never ends."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/csv")]})
+    await send({"type": "http.response.body", "body": body, "more_body": True})
 
 
 async def _whole(receive: Any) -> bytes:

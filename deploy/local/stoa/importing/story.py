@@ -12,7 +12,7 @@ from rich.console import Console
 from stoa.encryption import trusted
 from stoa.importing.admin import Admin
 from stoa.importing.jobs import Outcome, keep_bad_rows, take_in
-from stoa.importing.parts import cut, kind_of
+from stoa.importing.parts import MOST_BYTES, cut, kind_of
 from stoa.importing.showing import bar, report
 from stoa.preflight import NotNow
 from stoa.settings import Settings
@@ -63,6 +63,9 @@ def import_file(console: Console, file: Path, wishes: Wishes, gateway: Door) -> 
     kind = kind_of(file)
     with console.status(f"read {file.name} …"):
         parts = cut(file, kind)
+    if max(part.size for part in parts) > MOST_BYTES:
+        limit = MOST_BYTES // 1024**2
+        raise NotNow(f"{file.name} is larger than the {limit} MB that can be sent at once; CSV and NDJSON are cut.")
     if len(parts) > 1 and wishes.on_error == "abort" and not wishes.dry_run:
         raise NotNow(
             f"{file.name} has to be sent in {len(parts)} parts, and `abort` holds for one part only: "
