@@ -89,15 +89,15 @@ def cut(path: Path, kind: Kind) -> list[Part]:
 
 def _groups(rows: Iterator[tuple[int, bool]], begin: int, room: int) -> Iterator[Part]:
     """As many rows together as one upload may have."""
-    group = Part(Path(), begin, begin, 0)
+    start = last = begin
+    number = 0
     for end, counts in rows:
-        number = (group.rows or 0) + counts
-        if number > MOST_ROWS or (group.rows and end - group.begin > room):
-            yield group
-            group, number = Part(Path(), group.end, group.end), int(counts)
-        group = replace(group, end=end, rows=number)
-    if group.rows:
-        yield group
+        if number and (number + counts > MOST_ROWS or end - start > room):
+            yield Part(Path(), start, last, number)
+            start, number = last, 0
+        last, number = end, number + counts
+    if number:
+        yield Part(Path(), start, last, number)
 
 
 def _lines(file: BinaryIO) -> Iterator[tuple[int, bool]]:
