@@ -31,7 +31,7 @@ urls: ## Print URLs, demo accounts and three first calls again
 	@$(BIN)/stoa urls
 
 test: bootstrap ## Run every test on real servers (a="-k cart" narrows)
-	@$(BIN)/pytest $(a)
+	@$(BIN)/pytest -n 2 --dist loadgroup $(a)
 
 test-<service>: ## Run one service's tests, for example make test-orders
 test-%: bootstrap

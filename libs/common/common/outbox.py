@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -98,19 +98,9 @@ def say(session: Session, *events: Event) -> None:
 
 def _row(event: Event, moment: datetime, trace: str | None) -> tuple[Any, ...]:
     """Values of the columns in ROW; the envelope is written as text once, whatever takes it to the table."""
-    envelope = Envelope.model_construct(
-        id=new_id(),
-        type=event.type,
-        source=event.source,
-        time=moment,
-        subject=event.subject,
-        dataversion=event.dataversion,
-        sequence=event.sequence,
-        traceparent=trace,
-        data=cast("dict[str, Any]", event),  # serialised as what it is
-    )
-    text = envelope.model_dump_json(exclude=None if trace else {"traceparent"}, serialize_as_any=True)
-    return (envelope.id, envelope.type, envelope.subject, envelope.sequence, text)
+    event_id = new_id()
+    envelope = Envelope.write(event, event_id, moment, trace)
+    return (event_id, event.type, event.subject, event.sequence, envelope)
 
 
 class Unsent(NamedTuple):

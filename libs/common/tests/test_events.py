@@ -5,6 +5,7 @@ import pkgutil
 from collections.abc import Callable
 from decimal import Decimal
 
+import orjson
 import pytest
 from pydantic import ValidationError
 
@@ -12,6 +13,7 @@ from common import events
 from common.clock import now
 from common.events import Envelope, Event, decode, registered
 from common.events.auth import UserRegistered
+from common.events.catalog import ProductCreated
 from common.events.orders import Line, OrderPlaced
 from common.ids import new_id
 
@@ -64,6 +66,36 @@ def test_what_is_said_can_be_read() -> None:
     assert heard == envelope
     assert (event.total, event.lines[0].price) == (Decimal("25.00"), Decimal("12.50"))
     assert (event.subject, event.sequence) == (envelope.subject, 1)
+
+
+@pytest.mark.parametrize("traceparent", [None, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"])
+def test_an_envelope_that_is_written_at_once_is_the_same(traceparent: str | None) -> None:
+    event = ProductCreated(
+        product_id=7,
+        version=2,
+        sku=None,
+        name='Lámp "x"',
+        price=Decimal("3.50"),
+        currency="EUR",
+        status="active",
+        availability="in_stock",
+    )
+    moment, event_id = now(), new_id()
+    made = Envelope(
+        id=event_id,
+        type=event.type,
+        source=event.source,
+        time=moment,
+        subject="7",
+        sequence=2,
+        traceparent=traceparent,
+        data=event.model_dump(mode="json"),
+    )
+
+    written = Envelope.write(event, event_id, moment, traceparent)
+
+    assert orjson.loads(written) == orjson.loads(made.encode())
+    assert decode(written.encode()) == made
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"{}", b"\xff", b"[" * 5000])

@@ -1,6 +1,7 @@
 """The settings' tests: what is read, and what a production process refuses to start with."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,13 @@ from common.settings import Settings
 
 pytestmark = pytest.mark.unit
 NEEDED = {"database_url": "mysql+pymysql://a@b/c", "broker_url": "amqp://a@b/", "redis_url": "redis://a/0"}
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No variable of a service whose tests have run before in this process."""
+    for name in [name for name in os.environ if name.startswith("STOA_")]:
+        monkeypatch.delenv(name)
 
 
 def test_variables_carry_a_prefix(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,12 @@
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Request, Response
 
-from catalog import filing, queries
+from catalog import filing
 from catalog.describing import SLUG, Slug
 from catalog.models import LONGEST_SLUG
+from catalog.pages import Pages
 from catalog.schemas import CategoryDraft, CategoryName, CategoryView
 from common.knocking import SessionsDep, Visitor, for_admins, from_state, signed
 from common.pagination import ListParams, Page
@@ -16,7 +17,7 @@ PREFIX = "/api/products/categories"
 
 router = APIRouter(prefix=PREFIX, tags=["categories"])
 
-ListUrl = Annotated[str, from_state("list_url")]
+PagesDep = Annotated[Pages, from_state("pages")]
 NewSlug = Annotated[str, Path(json_schema_extra={"minLength": 1, "maxLength": LONGEST_SLUG, "pattern": SLUG})]
 """What cannot be a slug is a bad request here, not something that is missing."""
 
@@ -31,10 +32,10 @@ def _created(response: Response, category: CategoryView) -> CategoryView:
     return category
 
 
-@router.get("/", response_model=Page[CategoryView], response_model_exclude_unset=True, dependencies=signed)
-def list_categories(_: Visitor, query: ListParams, sessions: SessionsDep, list_url: ListUrl) -> Page[CategoryView]:
+@router.get("/", response_model=Page[CategoryView], dependencies=signed)
+async def list_categories(request: Request, _: Visitor, query: ListParams, pages: PagesDep) -> Response:
     """Categories in order of their slugs, by page with a count or by cursor without one."""
-    return queries.list_categories(sessions, query, f"{list_url}categories/")
+    return await pages.list_categories(request, query)
 
 
 @router.post("/", status_code=201, dependencies=for_admins, responses=TAKEN)

@@ -21,26 +21,26 @@ MOST_BYTES = 8192
 LARGEST = 2**53
 """Whole numbers beyond it are not the same in every JSON reader (RFC 8259, section 6)."""
 
-SLUG = r"^[^\W_]+(-[^\W_]+)*$"
+SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+PARTS = re.compile("[a-z0-9]+")
 HALF = re.compile("[\ud800-\udfff]")
 """A surrogate alone, which JSON can write and UTF-8 cannot."""
 ADDRESS = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 
 
 def slug_of(text: str) -> str:
-    """A name as a slug: its words in small letters with hyphens between, cut to what a slug may have."""
-    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).lower())
-    kept = (sign if sign.isalpha() or sign.isdecimal() else " " for sign in plain)
-    return "-".join("".join(kept).split())[:LONGEST_SLUG].strip("-")
+    """A name as a slug: its words in small letters without accents, with hyphens between, cut to what a slug may have.
+
+    Nothing is left of a name in another script than Latin.
+    """
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    letters = "".join(sign for sign in plain if not unicodedata.combining(sign))
+    return "-".join(PARTS.findall(letters))[:LONGEST_SLUG].strip("-")
 
 
 def name_of(slug: str) -> str:
     """What a category is called when only its slug is known."""
     return slug.replace("-", " ").capitalize()
-
-
-def _lower(value: Any) -> Any:
-    return unicodedata.normalize("NFC", value).lower() if isinstance(value, str) else value
 
 
 def check_url(text: str) -> str:
@@ -107,11 +107,9 @@ _ATTRIBUTES: dict[str, Any] = {
 
 Slug = Annotated[
     str,
-    BeforeValidator(_lower),
     StringConstraints(min_length=1, max_length=LONGEST_SLUG, pattern=SLUG),
-    WithJsonSchema({"type": "string", "maxLength": LONGEST_SLUG, "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"}),
 ]
-"""A category's name in addresses: letters of any language; capitals are taken for small ones."""
+"""A category's name in addresses."""
 ImageUrl = Annotated[
     str,
     StringConstraints(min_length=1, max_length=LONGEST_URL),

@@ -5,9 +5,9 @@ nothing costs no write, no ledger row and no event.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import ColumnElement, select
@@ -33,8 +33,7 @@ KEPT = ("name", "description", "price", "status", "category", "image_url", "on_h
 WRITTEN = (*KEPT, "words", "attributes")
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """A product as a chunk finds it or makes it; `id` is 0 for one that is not there yet."""
 
     id: int
@@ -74,7 +73,7 @@ class Item:
             changes["attributes"] = values["attributes"] or None
         if "stock" in values:
             changes["on_hand"] = values["stock"] + self.reserved
-        return replace(self, **changes)
+        return self._replace(**changes)
 
 
 @dataclass
@@ -194,7 +193,7 @@ def _told_of(changes: Iterable[tuple[Item, Item]], currency: str) -> tuple[list[
     said: list[Event] = []
     for before, after in changes:
         events, version = tell_change(before, after, currency)
-        changed.append(replace(after, version=version))
+        changed.append(after._replace(version=version))
         said += events
     return changed, said
 
@@ -208,4 +207,4 @@ def _insert(session: Session, items: Sequence[Item]) -> list[Item]:
     insert_rows(session, products, ("sku", *WRITTEN), ((item.sku, *item.row) for item in items), **always)
     skus = [item.sku for item in items]
     ids = {row.sku: row.id for row in session.execute(select(Product.sku, Product.id).where(Product.sku.in_(skus)))}
-    return [replace(item, id=ids[item.sku]) for item in items]
+    return [item._replace(id=ids[item.sku]) for item in items]

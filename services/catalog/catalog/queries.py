@@ -63,12 +63,6 @@ def _views(
     return [view.of(rows[product_id], currency) for product_id in found.ids if product_id in rows]
 
 
-def list_json(sessions: Sessions, counts: Counts, query: ProductQuery, currency: str, base_url: str) -> bytes:
-    """The page that everyone sees, ready to be sent. Raises as `list_products`."""
-    page = list_products(sessions, counts, query, None, currency, base_url)
-    return page.model_dump_json(exclude_unset=True).encode()
-
-
 def find_product(sessions: Sessions, product_id: int, visitor: User | None, currency: str) -> ProductView:
     """One product. Raises NotFound, also when it is not for this visitor."""
     return _one(sessions, Product.id == product_id, visitor, currency)

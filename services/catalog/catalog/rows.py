@@ -1,7 +1,6 @@
 """The rows' room: what one row of an uploaded file must be."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Annotated, Any
 
 import orjson
@@ -65,7 +64,7 @@ class Row(BaseModel):
     image_url: ImageUrl | None = None
     attributes: Annotated[Attributes, BeforeValidator(parse_attributes)] | None = None
 
-    @cached_property
+    @property
     def values(self) -> dict[str, Any]:
         """What the row tells, by field."""
         told = self.model_fields_set - {"id"}

@@ -1,6 +1,7 @@
 """The bodies that catalog takes and gives over HTTP."""
 
 import hashlib
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Protocol, Self
 
@@ -24,11 +25,19 @@ from common.pagination import MOST, ListQuery
 MOST_STOCK = 1_000_000_000
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 """Times that every database can keep."""
+FULL_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def _whole(value: Any) -> Any:
     """A number such as 3.0 is a whole one (JSON Schema 2020-12, validation 6.1.1)."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _said_in_full(value: Any) -> Any:
+    """A time in text as RFC 3339 has it; not a number of seconds, nor a part of a time."""
+    if isinstance(value, str) and not FULL_TIME.fullmatch(value):
+        raise ValueError("send a time such as 2026-01-31T12:00:00Z")
+    return value
 
 
 def _within_time(moment: datetime) -> datetime:
@@ -191,8 +200,8 @@ class ProductQuery(ListQuery):
     price_max: Money | None = None
     in_stock: bool | None = None
     category: Slug | None = None
-    updated_since: Annotated[AwareDatetime, AfterValidator(_within_time)] | None = Field(
-        None, description="Products that an administrator or a file has changed since"
+    updated_since: Annotated[AwareDatetime, BeforeValidator(_said_in_full), AfterValidator(_within_time)] | None = (
+        Field(None, description="Products that an administrator or a file has changed since")
     )
     ids: str | None = Field(
         None,

@@ -75,13 +75,9 @@ def test_a_category_is_made_with_a_slug_of_its_name(make: Callable[..., Any], wo
 
     assert answer.status_code == 201
     body = answer.json()
-    assert (body["slug"], body["name"]) == (f"{word}-größe-m2", f"{word} Größe & m²")
+    assert (body["slug"], body["name"]) == (f"{word}-grosse-m2", f"{word} Größe & m²")
     assert set(body) == {"slug", "name", "created_at"}
     assert answer.headers["location"] == f"{PATH}{quote(body['slug'])}/"
-
-
-def test_a_slug_that_is_given_is_kept_in_small_letters(make: Callable[..., Any], word: str) -> None:
-    assert make(name="Lamps", slug=f"{word.upper()}-1").json()["slug"] == f"{word}-1"
 
 
 def test_a_category_is_made_under_its_address_too(make: Callable[..., Any], word: str) -> None:
@@ -102,9 +98,9 @@ def test_categories_are_listed_by_slug_by_page_and_by_cursor(
     with sessions.begin() as session:
         used = select(Product.category).where(Product.category.is_not(None)).distinct()
         session.execute(delete(Category).where(Category.slug.not_in(session.scalars(used).all())))
-    for slug in ("c-ö", "a", "b"):
+    for slug in ("c-0", "a", "b"):
         make(name="Lamps", slug=f"0{slug}")
-    ours = ["0a", "0b", "0c-ö"]
+    ours = ["0a", "0b", "0c-0"]
 
     first = client.get(f"{PATH}?page_size=2").json()
     assert [category["slug"] for category in first["results"]] == ours[:2]
@@ -122,7 +118,7 @@ def test_a_category_without_products_is_taken_away(
 ) -> None:
     make(name="Lamps", slug=word)
 
-    assert remove(word.upper()).status_code == 204
+    assert remove(word).status_code == 204
     assert remove(word).status_code == 404
 
 
@@ -150,6 +146,8 @@ def test_every_change_moves_the_catalogue_s_version(
         {"name": "  "},
         {"name": "Lamps", "slug": "a b"},
         {"name": "Lamps", "slug": "-a"},
+        {"name": "Lamps", "slug": "Lamps"},
+        {"name": "Λάμπες"},
         {"name": "Lamps", "slug": ""},
         {"name": "Lamps", "slug": "x" * 65},
         {"name": "x" * 256},

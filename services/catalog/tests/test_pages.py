@@ -217,7 +217,8 @@ def test_the_least_asked_answers_make_room(
 
 def test_lists_and_products_are_answered_with_a_tag_and_304(shop: Any, client: TestClient) -> None:
     product = shop.add()
-    for path in ("/api/products/", f"/api/products/?ids={product['id']}", f"/api/products/{product['id']}/"):
+    lists = ("/api/products/", f"/api/products/?ids={product['id']}", "/api/products/categories/?limit=3")
+    for path in (*lists, f"/api/products/{product['id']}/"):
         for _ in range(2):  # made by the route, then found at the counter
             answer = client.get(path)
             assert answer.status_code == 200

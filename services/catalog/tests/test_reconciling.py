@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from random import Random
+from threading import Event
 from typing import Any
 
 import pytest
@@ -21,6 +22,10 @@ from common.database import Sessions
 from common.ids import new_id
 
 from .test_settling import cancelled, placed
+
+LOOKS = 4
+MOST = 200
+"""Orders of one trader at most, while the looks go on."""
 
 
 def raise_by(sessions: Sessions, table: Table, which: ColumnElement[bool], by: dict[str, int]) -> None:
@@ -165,9 +170,10 @@ def test_only_so_many_differences_are_listed() -> None:
 def test_what_goes_on_meanwhile_is_no_difference(shop: Any, sessions: Sessions, deadlocks: list[Any]) -> None:
     lamps = [shop.add(stock=1000)["id"] for _ in range(6)]
     dice = Random(12)
-    orders = [(new_id(), dict.fromkeys(dice.sample(lamps, 2), 1)) for _ in range(60)]
+    enough = Event()
 
-    def trade(order: tuple[Any, dict[int, int]]) -> None:
+    def trade() -> None:
+        order = new_id(), dict.fromkeys(dice.sample(lamps, 2), 1)
         shop.hold(shop.wish(order[1], order[0]))
         ends = [placed(*order)], [cancelled(*order, restock=dice.random() < 0.5)]
         for events in ends[: dice.randint(0, 2)]:
@@ -177,16 +183,21 @@ def test_what_goes_on_meanwhile_is_no_difference(shop: Any, sessions: Sessions, 
             shop.adjust(dice.choice(lamps), dice.choice((-1, 2)))
             shop.add(stock=1, status=dice.choice(("active", "draft")))
 
-    looks = []
-    with ThreadPoolExecutor(8) as crowd:
-        going_on = [crowd.submit(trade, order) for order in orders]
-        while not all(work.done() for work in going_on):
-            looks.append(reconcile(sessions, chunk=4))
-    for work in going_on:
-        work.result()
+    def go_on() -> int:
+        traded = 0
+        while not enough.is_set() and traded < MOST:
+            trade()
+            traded += 1
+        return traded
 
-    assert [look.differences for look in looks] == [[]] * len(looks)
-    assert len(looks) > 1
+    with ThreadPoolExecutor(8) as crowd:
+        going_on = [crowd.submit(go_on) for _ in range(8)]
+        looks = [reconcile(sessions, chunk=200) for _ in range(LOOKS)]
+        enough.set()
+        traded = sum(work.result() for work in going_on)
+
+    assert [look.differences for look in looks] == [[]] * LOOKS
+    assert traded > 0
     assert reconcile(sessions).differences == []
     assert deadlocks == []
 

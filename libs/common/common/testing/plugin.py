@@ -18,6 +18,13 @@ from common.testing.signing import Signer
 from common.testing.sisters import FakeSister, fake_sister
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one folder share what they have started, so processes that run side by side take whole folders."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(str(item.path.parent)))
+
+
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
     """A real database, broker and Redis, shared by the whole run."""
