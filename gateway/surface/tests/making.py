@@ -84,6 +84,12 @@ def an_upload(platform: Platform, _: Caller) -> Made:
     return {"task_id": _by_admin(platform, "/api/products/bulk-upload/", 202, **sent)["task_id"]}
 
 
+def a_cancelled_upload(platform: Platform, owner: Caller) -> Made:
+    made = an_upload(platform, owner)
+    _by_admin(platform, f"/api/products/bulk-upload/{made['task_id']}/cancel/", 202)
+    return made
+
+
 def a_task(platform: Platform, owner: Caller) -> Made:
     return {"params": an_upload(platform, owner)}
 

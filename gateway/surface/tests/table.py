@@ -4,6 +4,7 @@ from .callers import PASSWORD
 from .doors import Door, Inside, Service, sends
 from .making import (
     a_category,
+    a_cancelled_upload,
     a_mailed_challenge,
     a_new_category,
     a_new_slug,
@@ -74,6 +75,8 @@ catalog.admins("POST", "/api/products/bulk-upload/", 202, sent=csv)
 catalog.admins("GET", "/api/products/bulk-upload/", 200)
 catalog.admins("GET", "/api/products/bulk-upload/{task_id}/", 200, ids=an_upload)
 catalog.admins("GET", "/api/products/bulk-upload/{task_id}/errors/", 200, ids=an_upload)
+catalog.admins("POST", "/api/products/bulk-upload/{task_id}/cancel/", 202, ids=an_upload)
+catalog.admins("POST", "/api/products/bulk-upload/{task_id}/retry/", 202, ids=a_cancelled_upload)
 catalog.admins("GET", "/api/products/scheduled_tasks/", 200, sent=a_task)
 
 cart = Service("cart")

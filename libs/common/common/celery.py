@@ -1,20 +1,33 @@
 """The workers' room: a Celery application on RabbitMQ, with the settings that lose no task."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
+import structlog
+from amqp.exceptions import AMQPError
 from celery import Celery, Task
 from celery.signals import setup_logging
+from kombu import Connection, Exchange
 from kombu.exceptions import OperationalError
 
 from common import logs
+from common.broker import EXCHANGE
+from common.events import Envelope, Event
+from common.events.base import CONTENT_TYPE
 from common.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 CHUNK_S = 540
 """A task must end within ten minutes (design: reliability, section 6); longer work goes on in another task."""
 CONNECT_S = 2
 CONFIRM_S = 5
 """How long the broker may take to answer, and to confirm that it has the message (design: reliability 3.7)."""
+TELL_S = 2
+"""The same for what is worth no longer wait, because the next of its kind makes up for it."""
+TRANSIENT = 1
 
 
 def new_celery(service: str, tasks: str) -> Celery:
@@ -56,3 +69,43 @@ def enqueue(task: Task, *calls: Iterable[Any]) -> None:
                 task.apply_async(tuple(arguments), connection=connection, retry=False, confirm_timeout=CONFIRM_S)
     except (OperationalError, OSError) as error:
         raise ConnectionError(f"the broker did not confirm: {error!r}") from error
+
+
+@contextmanager
+def telling(app: Celery) -> Iterator[Callable[[Event], bool]]:
+    """A way to say events at once, beside the outbox, for those that the next one supersedes.
+
+    It returns whether the broker has confirmed, after a few seconds at most, and raises nothing when it has not. One
+    connection, made by the first event, serves the whole block.
+    """
+    options = {"max_retries": 0, "confirm_publish": True, "read_timeout": TELL_S, "write_timeout": TELL_S}
+    with app.connection_for_write(connect_timeout=TELL_S, transport_options=options) as connection:
+        yield partial(_tell, connection)
+
+
+def _tell(connection: Connection, event: Event) -> bool:
+    """Say the event; over a new connection if the one that is there turns out to be dead."""
+    for _ in range(2 if connection.connected else 1):
+        try:
+            _publish(connection, Envelope.of(event))
+        except (OperationalError, AMQPError, OSError) as error:
+            log.warning("event_not_told", type=event.type, error=repr(error))
+            connection.collect()
+        else:
+            return True
+    return False
+
+
+def _publish(connection: Connection, envelope: Envelope) -> None:
+    exchange = Exchange(EXCHANGE, type="topic", durable=True)
+    connection.Producer().publish(
+        envelope.encode(),
+        exchange=exchange,
+        declare=[exchange],
+        routing_key=envelope.type,
+        message_id=str(envelope.id),
+        content_type=CONTENT_TYPE,
+        content_encoding="binary",
+        delivery_mode=TRANSIENT,
+        confirm_timeout=TELL_S,
+    )

@@ -19,11 +19,12 @@ from common.pagination import ListQuery, Page, keyed, numbered
 Row = TypeVar("Row", Import, BadRow)
 View = TypeVar("View", bound=BaseModel)
 
-TASK_STATES: dict[str, Literal["PENDING", "STARTED", "SUCCESS", "FAILURE"]] = {
+TASK_STATES: dict[str, Literal["PENDING", "STARTED", "SUCCESS", "FAILURE", "REVOKED"]] = {
     "pending": "PENDING",
     "running": "STARTED",
     "finished": "SUCCESS",
     "failed": "FAILURE",
+    "cancelled": "REVOKED",
 }
 
 

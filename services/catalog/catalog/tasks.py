@@ -9,7 +9,7 @@ from catalog import importing
 from catalog.settings import CatalogSettings
 from catalog.storage import Store, new_store
 from common.celery import enqueue as hand_over
-from common.celery import new_celery
+from common.celery import new_celery, telling
 from common.database import Sessions, new_engine, new_sessions
 
 log = structlog.get_logger(__name__)
@@ -39,7 +39,8 @@ def _store() -> Store:
 @celery.task(name="catalog.import")  # type: ignore[untyped-decorator]
 def run_import(import_id: str) -> None:
     """Work through one import, from wherever it stands."""
-    importing.run_import(_sessions(), UUID(import_id), _store(), _settings().currency)
+    with telling(celery) as tell:
+        importing.run_import(_sessions(), UUID(import_id), _store(), _settings().currency, tell)
 
 
 def enqueue(import_id: UUID) -> bool:

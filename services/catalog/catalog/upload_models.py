@@ -1,6 +1,6 @@
 """The tables of bulk uploads and the rules that they keep."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,10 +13,15 @@ from common.database import EXACT, TABLE_OPTIONS, UtcDateTime, Uuid
 
 PENDING, RUNNING, FINISHED, FAILED, CANCELLED = "pending", "running", "finished", "failed", "cancelled"
 CHECK, WRITE = "check", "write"
+TICK = timedelta(microseconds=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Import(Base):
-    """A bulk upload. `processed` rows of the file are done in this phase: whoever goes on begins after them."""
+    """A bulk upload. `processed` rows of the file are done in this phase: whoever goes on begins after them.
+
+    They are the sum of those created, updated, unchanged, failed and duplicates, unless nothing was written at all.
+    """
 
     __tablename__ = "imports"
     __table_args__ = (
@@ -73,31 +78,88 @@ class Import(Base):
         """Whether rows are written in the present phase, as against only checked."""
         return self.phase == WRITE
 
-    def count(self, *, created: int, updated: int, unchanged: int, failed: int, ignored: int) -> None:
+    @property
+    def can_begin_again(self) -> bool:
+        """Whether it is over and has not done what it was to do."""
+        return self.status in (FAILED, CANCELLED)
+
+    @property
+    def begins_anew(self) -> bool:
+        """Whether a retry starts with the first row: after bad rows that may be good now, and after half a check."""
+        had_bad_rows = self.stops_at_bad_rows and self.status == FAILED and self.failed > 0
+        return had_bad_rows or self.is_first_check
+
+    @property
+    def is_first_check(self) -> bool:
+        """Whether it only checks at present what it is to write later."""
+        return not self.writes and not self.dry_run
+
+    @property
+    def stops_at_bad_rows(self) -> bool:
+        """Whether one bad row is the end of it."""
+        return self.on_error == "abort"
+
+    @property
+    def sequence(self) -> int:
+        """Grows with everything that happens to it, over retries too."""
+        return 0 if self.touched_at is None else (self.touched_at - EPOCH) // TICK
+
+    def touch(self) -> None:
+        """Note that something happens now; later than what happened before, whatever this machine's clock says."""
+        moment = now()
+        self.touched_at = moment if self.touched_at is None else max(moment, self.touched_at + TICK)
+
+    def count(
+        self,
+        *,
+        created: int = 0,
+        updated: int = 0,
+        unchanged: int = 0,
+        failed: int = 0,
+        duplicates: int = 0,
+        ignored: int = 0,
+    ) -> None:
         """Add a chunk's rows; progress forgives earlier failed attempts."""
         self.created += created
         self.updated += updated
         self.unchanged += unchanged
         self.failed += failed
+        self.duplicates += duplicates
         self.ignored += ignored
-        self.processed += created + updated + unchanged + failed
-        self.touched_at = now()
+        self.processed += created + updated + unchanged + failed + duplicates
+        self.touch()
         self.attempts = 0
 
     def begin_writing(self) -> None:
         """From the phase of checking to that of writing, from the first row on."""
         self.phase = WRITE
-        self.processed = self.created = self.updated = self.unchanged = self.ignored = 0
+        self.processed = self.created = self.updated = self.unchanged = self.duplicates = self.ignored = 0
+        self.touch()
 
     def write_nothing(self) -> None:
-        """After the check: none of the good rows will be written."""
+        """None of the good rows is, or will be, written."""
         self.created = self.updated = self.unchanged = 0
 
+    def begin_again(self) -> None:
+        """As if no worker had been told of it yet: from the checkpoint on, or anew."""
+        if self.begins_anew:
+            self.phase = CHECK
+            self.processed = self.failed = self.duplicates = self.ignored = 0
+            self.started_at = None
+            self.write_nothing()
+        self.status = PENDING
+        self.reason = self.finished_at = None
+        self.attempts = 0
+        self.touch()
+
     def end(self, status: str, reason: str | None = None) -> None:
-        """Nothing more will happen."""
+        """Nothing more will happen; what was only checked so far is not written."""
+        if self.is_first_check:
+            self.write_nothing()
         self.status = status
         self.reason = reason
         self.finished_at = now()
+        self.touch()
 
 
 class BadRow(Base):

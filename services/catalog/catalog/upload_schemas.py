@@ -29,17 +29,19 @@ class ImportView(View):
     """A bulk upload as far as it has come."""
 
     task_id: UUID
-    status: Literal["pending", "running", "finished", "failed"]
+    status: Literal["pending", "running", "finished", "failed", "cancelled"]
     reason: str | None = Field(description="Why it failed as a whole")
     mode: str
     on_error: str
     dry_run: bool
+    unknown_columns: list[str] = Field(description="Columns of the file that mean nothing here and are passed over")
     total: int
-    processed: int
+    processed: int = Field(description="Rows that are done, whatever became of them")
     created: int
     updated: int
     unchanged: int
     failed: int
+    duplicates: int = Field(description="Rows that a later row of the same file has taken the place of")
     ignored: int = Field(description="Values of fields that the server alone sets")
     rows_per_second: float
     created_at: UtcTime
@@ -49,7 +51,11 @@ class ImportView(View):
     @classmethod
     def of(cls, job: Import) -> Self:
         """The view of an import."""
-        worked_out: dict[str, Any] = {"task_id": job.id, "rows_per_second": job.rows_per_second}
+        worked_out: dict[str, Any] = {
+            "task_id": job.id,
+            "unknown_columns": job.unknown_columns or [],
+            "rows_per_second": job.rows_per_second,
+        }
         return cls(**worked_out, **{name: getattr(job, name) for name in cls.model_fields if name not in worked_out})
 
 
@@ -68,5 +74,5 @@ class ScheduledTask(View):
     """A bulk upload under its older name, with the status words of its older days."""
 
     task_id: UUID
-    status: Literal["PENDING", "STARTED", "SUCCESS", "FAILURE"]
+    status: Literal["PENDING", "STARTED", "SUCCESS", "FAILURE", "REVOKED"]
     result: ImportView | None

@@ -59,7 +59,7 @@ def begin_import(sessions: Sessions, store: Store, upload: Upload, enqueue: Enqu
         import_id, answer = _enter(sessions, upload, found)
         needed.append(import_id is not None)
     if import_id is not None:
-        _tell(sessions, enqueue, import_id)
+        tell_worker(sessions, enqueue, import_id)
     return answer
 
 
@@ -106,7 +106,7 @@ def _enter(sessions: Sessions, upload: Upload, found: Inspection) -> tuple[UUID 
         if isinstance(claimed, Answer):
             return None, claimed
         session.add(_new_import(claimed.resource_id, upload, found))
-        answer = _accepted(claimed.resource_id)
+        answer = accepted(claimed.resource_id)
         finish(session, claimed, answer)
         return claimed.resource_id, answer
 
@@ -129,13 +129,14 @@ def _new_import(import_id: UUID, upload: Upload, found: Inspection) -> Import:
     )
 
 
-def _accepted(import_id: UUID) -> Answer:
+def accepted(import_id: UUID) -> Answer:
+    """The answer that a worker will see to it."""
     url = f"/api/products/bulk-upload/{import_id}/"
     accepted = UploadAccepted(message="The file is being worked on", task_id=import_id, status_url=url)
     return Answer(202, accepted.model_dump(mode="json"), {"Location": url})
 
 
-def _tell(sessions: Sessions, enqueue: Enqueue, import_id: UUID) -> None:
+def tell_worker(sessions: Sessions, enqueue: Enqueue, import_id: UUID) -> None:
     """Tell a worker; if that fails the import is entered as one that nobody knows of."""
     if not enqueue(import_id):
         log.warning("import_not_enqueued", import_id=str(import_id))

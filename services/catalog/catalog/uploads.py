@@ -1,11 +1,12 @@
 """The HTTP door of catalog for bulk uploads."""
 
+from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from catalog import reports, uploading
+from catalog import reports, stopping, uploading
 from catalog.receiving import COUNTED_HERE, WORKBOOK, StoreDep, receive
 from catalog.upload_schemas import BadRowView, ImportView, ScheduledTask, UploadAccepted
 from catalog.uploading import Enqueue, Upload
@@ -25,6 +26,10 @@ ADMINS_ONLY: dict[int | str, dict[str, Any]] = {
     403: {"description": "For administrators"},
 }
 MISSING: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such upload"}}
+OVER: dict[int | str, dict[str, Any]] = {409: {"description": "`already_over`: there is nothing left to cancel"}}
+NOT_AGAIN: dict[int | str, dict[str, Any]] = {
+    409: {"description": "`not_retryable`: it has neither failed nor been cancelled; `file_gone`: send the file again"}
+}
 REFUSED: dict[int | str, dict[str, Any]] = {
     413: {"description": "Over 50 MB, over 200,000 rows, or too large when unpacked"},
     415: {"description": "Neither CSV, nor XLSX, nor JSON, nor JSON lines; or packed"},
@@ -84,6 +89,28 @@ def list_uploads(query: ListParams, sessions: SessionsDep, list_url: ListUrl) ->
 def read_upload(task_id: UUID, sessions: SessionsDep) -> ImportView:
     """How far an upload has come."""
     return reports.find_import(sessions, task_id)
+
+
+@router.post(
+    "/bulk-upload/{task_id}/cancel/", status_code=202, dependencies=ADMIN, responses=ADMINS_ONLY | MISSING | OVER
+)
+def cancel_upload(task_id: UUID, sessions: SessionsDep) -> ImportView:
+    """Stop an upload; what it has written stays, and every row that it has written is counted."""
+    return stopping.cancel_import(sessions, task_id)
+
+
+@router.post(
+    "/bulk-upload/{task_id}/retry/",
+    status_code=202,
+    response_model=UploadAccepted,
+    dependencies=ADMIN,
+    responses=ADMINS_ONLY | MISSING | NOT_AGAIN,
+)
+def retry_upload(
+    request: Request, task_id: UUID, sessions: SessionsDep, store: StoreDep, enqueue: EnqueueDep
+) -> Response:
+    """Go on with an upload that failed or was cancelled; one with `on_error=abort` and bad rows begins anew."""
+    return reply(request, stopping.retry_import(sessions, task_id, store, enqueue))
 
 
 @router.get(

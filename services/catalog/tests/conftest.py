@@ -13,6 +13,7 @@ from sqlalchemy import case, func, select
 from stamina.instrumentation import RetryDetails, get_on_retry_hooks, set_on_retry_hooks
 
 from catalog.importing import run_import
+from catalog.jobs import Tell
 from catalog.main import build
 from catalog.models import Product, StockMovement
 from catalog.settings import CatalogSettings
@@ -199,9 +200,9 @@ class Shop:
         self.work_on(import_id)
         return self.report(import_id)
 
-    def work_on(self, import_id: UUID) -> None:
+    def work_on(self, import_id: UUID, tell: Tell = lambda _: True) -> None:
         """What the worker does."""
-        run_import(self.sessions, import_id, self.store, "EUR")
+        run_import(self.sessions, import_id, self.store, "EUR", tell)
 
     def report(self, import_id: UUID) -> dict[str, Any]:
         """How far an import has come."""
@@ -261,7 +262,7 @@ class Shop:
     @staticmethod
     def counts(report: dict[str, Any]) -> dict[str, int]:
         """An import's counters that are not zero."""
-        names = ("created", "updated", "unchanged", "failed", "ignored")
+        names = ("created", "updated", "unchanged", "failed", "duplicates", "ignored")
         return {name: report[name] for name in names if report[name]}
 
     @staticmethod

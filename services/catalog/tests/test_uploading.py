@@ -134,6 +134,15 @@ def test_a_file_is_taken_and_its_state_can_be_asked_for(shop: Any, client: TestC
     assert task == {"task_id": body["task_id"], "status": "PENDING", "result": None}
 
 
+def test_columns_that_mean_nothing_are_named(shop: Any, sessions: Sessions) -> None:
+    plain, odd = shop.upload(CSV), shop.upload(CSV)
+    with sessions.begin() as session:
+        session.execute(update(Import).where(Import.id == odd).values(unknown_columns=["Colour", "Size"]))
+
+    assert shop.report(plain)["unknown_columns"] == []
+    assert shop.report(odd)["unknown_columns"] == ["Colour", "Size"]
+
+
 def test_every_wrapping_comes_to_the_same(shop: Any, client: TestClient, admin: SignedUser) -> None:
     rows = [{"sku": shop.sku(), "name": "Lamp", "price": "1.50", "stock": 2} for _ in range(4)]
     as_csv = "sku,name,price,stock\n{sku},{name},{price},{stock}\n"

@@ -4,17 +4,26 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from catalog.settings import CatalogSettings
+from sqlalchemy import func, select, text
+
+from catalog.models import Product
+from common.database import Sessions
+from common.outbox import outbox
+from common.testing.broker import Broker
 from common.testing.waiting import eventually
 
 WORKER = "-m celery -A catalog.tasks:celery worker --pool prefork --concurrency 1 --without-gossip --without-mingle"
-ROWS = 8_000
+CHUNK = 1000
+ROWS = 5 * CHUNK
+FIRST, HALF, LAST = 0, 2, 4
+"""Chunks in the midst of which the worker dies."""
+WRITTEN = ("product.created", "product.updated")
 
 
 @contextmanager
@@ -28,22 +37,106 @@ def working(log: Path) -> Iterator["subprocess.Popen[bytes]"]:
             yield process
         finally:
             if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
+                kill_all(process)
             process.wait()
 
 
-def test_a_file_survives_the_death_of_its_worker(shop: Any, settings: CatalogSettings, tmp_path: Path) -> None:
-    sku = shop.sku()
-    import_id = shop.upload("sku,name,price,stock\n" + "".join(f"{sku}-{n},Lamp,1.50,{n % 9}\n" for n in range(ROWS)))
+def kill_all(worker: "subprocess.Popen[bytes]") -> None:
+    """The main process and its child die at one blow."""
+    os.killpg(worker.pid, signal.SIGKILL)
 
-    with working(tmp_path / "first.log"):
-        eventually(lambda: shop.report(import_id)["processed"] > 0, seconds=60)
-    half_way = shop.report(import_id)
-    with working(tmp_path / "second.log"):
-        eventually(lambda: shop.report(import_id)["status"] == "finished", seconds=60)
+
+def kill_child(worker: "subprocess.Popen[bytes]") -> None:
+    """Only the process that does the work dies."""
+    (child,) = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
+    os.kill(int(child), signal.SIGKILL)
+
+
+class Traps:
+    """Products that somebody holds: a worker that comes to write one waits."""
+
+    def __init__(self, sessions: Sessions, products: dict[int, int], stack: ExitStack) -> None:
+        self._sessions = sessions
+        self._held = {chunk: stack.enter_context(ExitStack()) for chunk in products}
+        for chunk, product_id in products.items():
+            session = self._held[chunk].enter_context(sessions.begin())
+            session.scalars(select(Product.id).where(Product.id == product_id).with_for_update()).one()
+
+    def wait(self) -> None:
+        """Until a worker is in one."""
+        eventually(self._waiting, seconds=60)
+
+    def open(self, chunk: int) -> None:
+        """Let go of this chunk's product."""
+        self._held[chunk].close()
+
+    def _waiting(self) -> bool:
+        asked = text(
+            "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND id <> connection_id()"
+            " AND info LIKE 'SELECT%FROM products%FOR UPDATE'"
+        )
+        with self._sessions.begin() as session:
+            return bool(session.scalar(asked))
+
+
+def dies_in(traps: Traps, shop: Any, import_id: UUID, chunk: int, kill: Callable[[], None]) -> None:
+    """The worker dies in the midst of this chunk, with all chunks before it done and none of its own rows."""
+    traps.wait()
+    kill()
+    report = shop.report(import_id)
+    assert (report["status"], report["processed"]) == ("running", chunk * CHUNK)
+    traps.open(chunk)
+
+
+def last_said(sessions: Sessions) -> int:
+    """The last number in the outbox."""
+    with sessions.begin() as session:
+        return session.scalar(select(func.max(outbox.c.seq))) or 0
+
+
+def said_of_products(sessions: Sessions, after: int) -> int:
+    """How many events about products came after this number."""
+    said = select(func.count()).select_from(outbox).where(outbox.c.seq > after, outbox.c.type.in_(WRITTEN))
+    with sessions.begin() as session:
+        return session.scalar(said) or 0
+
+
+def products_of(sessions: Sessions, sku: str) -> int:
+    """How many products have a SKU that begins so."""
+    with sessions.begin() as session:
+        return session.scalar(select(func.count()).where(Product.sku.like(f"{sku}-%"))) or 0
+
+
+def test_a_file_survives_every_death_of_its_worker(
+    shop: Any, sessions: Sessions, broker: Broker, tmp_path: Path
+) -> None:
+    sku = shop.sku()
+    known = {chunk: shop.add(sku=f"{sku}-{chunk * CHUNK + 500}")["id"] for chunk in (FIRST, HALF, LAST)}
+    rows = [f"{sku}-{n},Lamp,{'much' if n % 100 == 7 else '1.50'},{n % 9}\n" for n in range(ROWS)]
+    before = last_said(sessions)
+    tap = shop.tap("import.progress")
+    import_id = shop.upload(f"sku,name,price,stock\n{''.join(rows)}")
+
+    with ExitStack() as stack:
+        traps = Traps(sessions, known, stack)
+        with working(tmp_path / "first.log") as worker:
+            dies_in(traps, shop, import_id, FIRST, lambda: kill_child(worker))
+            dies_in(traps, shop, import_id, HALF, lambda: kill_all(worker))
+        with working(tmp_path / "second.log") as worker:
+            dies_in(traps, shop, import_id, LAST, lambda: kill_child(worker))
+            eventually(lambda: shop.report(import_id)["status"] == "finished", seconds=60)
+            told: list[Any] = []
+            eventually(lambda: told.extend(broker.take(tap, broker.size(tap))) or ended(told))
 
     report = shop.report(import_id)
-    assert (half_way["status"], half_way["processed"] < ROWS) == ("running", True)
-    assert (report["processed"], report["created"], report["failed"]) == (ROWS, ROWS, 0)
+    assert (report["processed"], shop.counts(report)) == (ROWS, {"created": ROWS - 53, "updated": 3, "failed": 50})
+    assert {row["code"] for row in shop.bad_rows(str(import_id))} == {"invalid"}
+    assert (products_of(sessions, sku), said_of_products(sessions, before)) == (ROWS - 50, ROWS - 50)
     assert shop.see_sku(f"{sku}-{ROWS - 1}")["stock"] == (ROWS - 1) % 9
-    assert UUID(report["task_id"]) == import_id
+    sequences = [event["sequence"] for event in told]
+    assert sequences == sorted(sequences)
+
+
+def ended(told: list[Any]) -> bool:
+    """Whether the end was told, with all rows."""
+    return bool(told) and (told[-1]["data"]["status"], told[-1]["data"]["processed"]) == ("finished", ROWS)

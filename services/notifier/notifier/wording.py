@@ -110,8 +110,10 @@ def _cancellation(event: OrderCancelled) -> Sequence[Wording]:
 
 def _import_finished(event: ImportFinished) -> Sequence[Wording]:
     data = event.model_dump(mode="json", exclude={"started_by", "version"})
-    cause = f"import/{event.task_id}"
-    return [Wording("import_finished", cause, event.started_by, f"Your upload has {event.status}", data)]
+    cause = f"import/{event.task_id}/{event.version}"
+    return [
+        Wording("import_finished", cause, event.started_by, f"Your upload {ENDS.get(event.status, event.status)}", data)
+    ]
 
 
 def _about_order(event: OrderEvent, kind: str, subject: str, more: dict[str, Any]) -> Sequence[Wording]:
@@ -145,6 +147,9 @@ REVOCATIONS = {
     "refresh_reused": ("session_ended", "A session was ended"),
 }
 """Type and subject by the reason for which sessions were ended; of all others the user knows without a mail."""
+
+ENDS = {"finished": "has finished", "failed": "has failed", "cancelled": "was cancelled"}
+"""How an upload has come to its end, in words."""
 
 WORDINGS: dict[type[Event], Callable[[Any], Sequence[Wording]]] = {
     UserRegistered: _welcome,

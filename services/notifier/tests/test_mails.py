@@ -133,6 +133,19 @@ def test_a_finished_upload_is_told_to_who_started_it(sessions: Sessions, office:
     assert "9 rows 5 were created" in text_of(told, "plain")
 
 
+def test_an_upload_that_was_tried_again_is_told_of_once_more(sessions: Sessions, office: PostOffice) -> None:
+    user = new_id()
+    end = imported(user)
+    first = end.model_copy(update={"status": "cancelled", "version": 7})
+    second = end.model_copy(update={"version": 8})
+    queue(sessions, registered(user), first, second)
+    queue(sessions, first)
+    send(sessions, office)
+    told = [mail for mail in office.mails if "upload" in mail["Subject"]]
+    assert "was cancelled: of" in text_of(told[0], "plain")
+    assert [mail["Subject"] for mail in told] == ["Your upload was cancelled", "Your upload has finished"]
+
+
 def test_a_name_over_two_lines_is_no_second_header(sessions: Sessions, office: PostOffice) -> None:
     event = registered(new_id()).model_copy(update={"first_name": "Ada\r\nBcc: eve@example.com"})
     queue(sessions, event)

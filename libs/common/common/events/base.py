@@ -1,11 +1,14 @@
 """The envelope's room: CloudEvents 1.0 attribute names around one owner's event."""
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 from uuid import UUID
 
 import orjson
 from pydantic import BaseModel, ConfigDict
+
+from common.clock import now
+from common.ids import new_id
 
 CONTENT_TYPE = "application/cloudevents+json"
 KNOWN: dict[str, "type[Event]"] = {}
@@ -68,6 +71,19 @@ class Envelope(BaseModel):
             "data": event.model_dump(mode="json"),
         }
         return orjson.dumps(attributes, option=orjson.OPT_UTC_Z).decode()
+    @classmethod
+    def of(cls, event: Event) -> Self:
+        """A new envelope around an event that is said now."""
+        return cls(
+            id=new_id(),
+            type=event.type,
+            source=event.source,
+            time=now(),
+            subject=event.subject,
+            dataversion=event.dataversion,
+            sequence=event.sequence,
+            data=event.model_dump(mode="json"),
+        )
 
     def encode(self) -> bytes:
         """The bytes of the message's body."""

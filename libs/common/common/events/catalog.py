@@ -65,8 +65,37 @@ class ProductLowStock(Event):
         return self.version
 
 
+class ImportProgress(Event):
+    """How far a bulk upload has come: whoever hears the next one needs this one no more.
+
+    It may get lost, as `import.finished` may not. `version` grows over retries too.
+    """
+
+    type: ClassVar[str] = "import.progress"
+    source: ClassVar[str] = "/services/catalog"
+
+    task_id: UUID
+    status: str
+    total: int
+    processed: int
+    created: int
+    updated: int
+    unchanged: int
+    failed: int
+    duplicates: int
+    version: int
+
+    @property
+    def subject(self) -> str:
+        return str(self.task_id)
+
+    @property
+    def sequence(self) -> int:
+        return self.version
+
+
 class ImportFinished(Event):
-    """A bulk upload has come to its end."""
+    """A bulk upload has come to its end; one that is tried again comes to another, with a higher version."""
 
     type: ClassVar[str] = "import.finished"
     source: ClassVar[str] = "/services/catalog"
@@ -79,6 +108,7 @@ class ImportFinished(Event):
     updated: int
     unchanged: int
     failed: int
+    duplicates: int = 0
     version: int = 1
 
     @property

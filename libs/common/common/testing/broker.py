@@ -11,10 +11,8 @@ from urllib.parse import unquote, urlsplit
 import amqp
 
 from common.broker import EXCHANGE
-from common.clock import now
 from common.events import Envelope, Event
 from common.events.base import CONTENT_TYPE
-from common.ids import new_id
 
 
 class Broker:
@@ -72,15 +70,7 @@ class Broker:
 
     def tell(self, event: Event, times: int = 1) -> Envelope:
         """Publish an event as its owner would, as many times as a careless broker might."""
-        envelope = Envelope(
-            id=new_id(),
-            type=event.type,
-            source=event.source,
-            time=now(),
-            subject=event.subject,
-            sequence=event.sequence,
-            data=event.model_dump(mode="json"),
-        )
+        envelope = Envelope.of(event)
         self.send(event.type, envelope.encode(), message_id=str(envelope.id), times=times)
         return envelope
 
