@@ -3,8 +3,8 @@
 from .callers import PASSWORD
 from .doors import Door, Inside, Service, sends
 from .making import (
-    a_category,
     a_cancelled_upload,
+    a_category,
     a_mailed_challenge,
     a_new_category,
     a_new_slug,

@@ -1,6 +1,5 @@
 """The HTTP door of catalog for bulk uploads."""
 
-from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 

@@ -71,6 +71,7 @@ class Envelope(BaseModel):
             "data": event.model_dump(mode="json"),
         }
         return orjson.dumps(attributes, option=orjson.OPT_UTC_Z).decode()
+
     @classmethod
     def of(cls, event: Event) -> Self:
         """A new envelope around an event that is said now."""
