@@ -150,7 +150,7 @@ def test_a_bad_row_does_not_spoil_the_file(shop: Any) -> None:
 
 
 def test_bad_rows_come_in_pages(shop: Any, client: Any, admin: Any) -> None:
-    report = shop.take_in("sku,name,price\n" + "x,Lamp,\n" * 5 + ",Lamp,1\n" * 5)
+    report = shop.take_in("sku,name,price\n" + "".join(f"x{n},Lamp,\n" for n in range(5)) + ",Lamp,1\n" * 5)
     path = f"/api/products/bulk-upload/{report['task_id']}/errors/"
 
     page = client.get(f"{path}?page=2&page_size=4", headers=admin.headers).json()
