@@ -20,9 +20,13 @@ from common.testing.sisters import FakeSister, fake_sister
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one folder share what they have started, so processes that run side by side take whole folders."""
+    """Tests of one part share what they have started, so of processes that run side by side each takes whole parts.
+
+    A part is a service, or another folder at the top: two whole stacks at once would only hinder each other.
+    """
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(str(item.path.parent)))
+        parts = item.path.relative_to(item.config.rootpath).parts
+        item.add_marker(pytest.mark.xdist_group("/".join(parts[: 2 if parts[0] == "services" else 1])))
 
 
 @pytest.fixture(scope="session")
