@@ -84,13 +84,13 @@ def list_imports(sessions: Sessions, query: ListQuery, base_url: str) -> Page[Im
 def find_import(sessions: Sessions, import_id: UUID) -> ImportView:
     """One import. Raises NotFound."""
     with sessions.begin() as session:
-        return ImportView.of(_found(session, import_id))
+        return ImportView.of(found(session, import_id))
 
 
 def find_task(sessions: Sessions, import_id: UUID) -> ScheduledTask:
     """One import in the words of a task queue; its result once it is over. Raises NotFound."""
     with sessions.begin() as session:
-        job = _found(session, import_id)
+        job = found(session, import_id)
         result = ImportView.of(job) if job.is_over else None
         return ScheduledTask(task_id=job.id, status=TASK_STATES[job.status], result=result)
 
@@ -100,11 +100,12 @@ def list_bad_rows(sessions: Sessions, import_id: UUID, query: ListQuery, base_ur
     rows = select(BadRow).where(BadRow.import_id == import_id).order_by(BadRow.id)
     listing = Listing(rows, BadRowView.model_validate, after=lambda key: BadRow.id > _number(key))
     with sessions.begin() as session:
-        _found(session, import_id)
+        found(session, import_id)
         return listing.page(session, query, base_url)
 
 
-def _found(session: Session, import_id: UUID) -> Import:
+def found(session: Session, import_id: UUID) -> Import:
+    """The import itself. Raises NotFound."""
     job = session.get(Import, import_id)
     if job is None:
         raise NotFound("there is no such upload", code="upload_not_found")

@@ -14,6 +14,7 @@ from common.fields import Money
 CODES = {"missing": "required", "string_too_long": "too_long"}
 """Pydantic's names of complaints, where ours are others; what is not here is `invalid`."""
 LONGEST_MESSAGE = 500
+UNREADABLE = "unreadable"
 
 
 def parse_count(value: Any) -> int:
@@ -89,7 +90,7 @@ class Fault:
 def check(line: Line) -> Row | Fault:
     """The line's row, or what is wrong with it: the first complaint's field and code, all of them in the message."""
     if line.fault is not None:
-        return Fault(line, "", "unreadable", line.fault)
+        return Fault(line, "", UNREADABLE, line.fault)
     try:
         return Row.model_validate(_told(line))
     except ValidationError as error:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TextIO
 import orjson
 
 from catalog.cells import unescape
-from catalog.lines import COLUMNS, KNOWN, LONGEST_ROW, SHOWN, Line
+from catalog.lines import COLUMNS, KNOWN, LONGEST_ROW, REPORT_COLUMN, SHOWN, Line
 from catalog.texts import lines_in, open_text
 from common.errors import Invalid
 
@@ -36,6 +36,12 @@ class Header:
     names: list[str]
     telling: list[tuple[int, str]]
     ragged: bool
+
+    @classmethod
+    def of(cls, written: list[str], *, ragged: bool) -> "Header":
+        """The header of these columns."""
+        names = [cell.lower() for cell in written]
+        return cls(written, names, [(at, name) for at, name in enumerate(names) if name in COLUMNS], ragged)
 
     @property
     def unknown(self) -> set[str]:
@@ -102,15 +108,16 @@ def _header(record: Record, *, ragged: bool) -> Header:
     if record.fault is not None:
         raise Invalid(f"the header cannot be read: {record.fault}", code="invalid_header")
     written = _without_end(record.cells)
-    if len(written) > MOST_COLUMNS:
+    header = Header.of(written, ragged=ragged)
+    names = header.names
+    if len(names) - (REPORT_COLUMN in names) > MOST_COLUMNS:
         raise Invalid(f"a file may have {MOST_COLUMNS} columns", code="too_many_columns")
-    names = [cell.lower() for cell in written]
     twice = [name for name in COLUMNS if names.count(name) > 1]
     if twice:
         raise Invalid(f"these columns are there twice: {', '.join(twice)}", code="duplicate_columns", columns=twice)
     if "sku" not in names:
         raise Invalid("the column sku is missing: it tells which product a row is about", code="missing_columns")
-    return Header(written, names, [(at, name) for at, name in enumerate(names) if name in COLUMNS], ragged)
+    return header
 
 
 def _without_end(cells: Sequence[str]) -> list[str]:

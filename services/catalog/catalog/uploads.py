@@ -4,8 +4,9 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import StreamingResponse
 
-from catalog import reports, stopping, uploading
+from catalog import accepting, mending, reports, stopping, uploading
 from catalog.receiving import COUNTED_HERE, WORKBOOK, StoreDep, receive
 from catalog.upload_schemas import BadRowView, ImportView, ScheduledTask, UploadAccepted
 from catalog.uploading import Enqueue, Upload
@@ -28,6 +29,13 @@ MISSING: dict[int | str, dict[str, Any]] = {404: {"description": "There is no su
 OVER: dict[int | str, dict[str, Any]] = {409: {"description": "`already_over`: there is nothing left to cancel"}}
 NOT_AGAIN: dict[int | str, dict[str, Any]] = {
     409: {"description": "`not_retryable`: it has neither failed nor been cancelled; `file_gone`: send the file again"}
+}
+PAGE, FILE = "application/json", "text/csv"
+CSV_TEXT = f"{FILE}; charset=utf-8"
+FILED: dict[int | str, dict[str, Any]] = {200: {"content": {FILE: {"schema": {"type": "string"}}}}}
+EITHER: dict[int | str, dict[str, Any]] = {
+    200: FILED[200] | {"description": "A page of the bad rows, or all of them as a file to be mended and sent again"},
+    406: {"description": f"The bad rows are given as {PAGE} or {FILE}"},
 }
 REFUSED: dict[int | str, dict[str, Any]] = {
     413: {"description": "Over 50 MB, over 200,000 rows, or too large when unpacked"},
@@ -57,6 +65,18 @@ BODY: dict[str, Any] = {
         },
     }
 }
+
+
+def wanted_report(request: Request) -> str:
+    """What the bad rows are asked for as. Raises NotAcceptable."""
+    return accepting.choose(",".join(request.headers.getlist("accept")), [PAGE, FILE])
+
+
+WantedReport = Annotated[str, Depends(wanted_report)]
+
+
+def _attached(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}"'}
 
 
 @router.post(
@@ -117,10 +137,15 @@ def retry_upload(
     response_model=Page[BadRowView],
     response_model_exclude_unset=True,
     dependencies=ADMIN,
-    responses=ADMINS_ONLY | MISSING,
+    responses=ADMINS_ONLY | MISSING | EITHER,
 )
-def list_errors(task_id: UUID, query: ListParams, sessions: SessionsDep, list_url: ListUrl) -> Page[BadRowView]:
-    """The rows that were not taken, and why."""
+def list_errors(
+    task_id: UUID, wanted: WantedReport, query: ListParams, sessions: SessionsDep, list_url: ListUrl
+) -> Page[BadRowView] | StreamingResponse:
+    """The rows that were not taken, and why; as `text/csv` all of them in a file to be mended and sent again."""
+    if wanted == FILE:
+        pieces = mending.report_bad_rows(sessions, task_id)
+        return StreamingResponse(pieces, media_type=CSV_TEXT, headers=_attached(f"bulk-upload-{task_id}-errors.csv"))
     return reports.list_bad_rows(sessions, task_id, query, f"{list_url}bulk-upload/{task_id}/errors/")
 
 
