@@ -1,4 +1,4 @@
-"""Mending: the rows that an upload has not taken as a CSV file to be mended and sent again.
+"""Mending: the rows that an upload has not taken as a CSV file to be mended and sent again, and one to begin with.
 
 The file has the upload's own columns. Sent back as it is it gives the same bad rows: a row whose cells would be taken,
 or would tell something else than the row did, has one more cell behind its error, which makes it bad until it is empty.
@@ -27,6 +27,17 @@ from common.database import Sessions
 CHUNK = 100
 """Bad rows that are read at once: each may have held 256 kB."""
 MARK = "mend the row, then empty this cell"
+EXAMPLE = {
+    "sku": "EXAMPLE-1",
+    "name": "Oil lamp",
+    "description": "A lamp of clay, with two wicks",
+    "price": "12.50",
+    "stock": "10",
+    "status": "draft",
+    "category": "lamps",
+    "image_url": "https://example.com/oil-lamp.jpg",
+    "attributes": '{"colour": "red", "sizes": ["S", "M"]}',
+}
 
 Bad = Sequence[Any]
 
@@ -43,6 +54,11 @@ def report_bad_rows(sessions: Sessions, import_id: UUID) -> Iterator[bytes]:
     chunks = _chunks(sessions, import_id)
     first = next(chunks, ())
     return chain([_text([map(escape, form.header.written)]) + form.write(first)], map(form.write, chunks))
+
+
+def make_template() -> bytes:
+    """A CSV file with every column and a draft for an example."""
+    return _text([COLUMNS, [escape(EXAMPLE[name]) for name in COLUMNS]])
 
 
 def _chunks(sessions: Sessions, import_id: UUID) -> Iterator[Bad]:

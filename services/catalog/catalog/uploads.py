@@ -104,6 +104,12 @@ def list_uploads(query: ListParams, sessions: SessionsDep, list_url: ListUrl) ->
     return reports.list_imports(sessions, query, f"{list_url}bulk-upload/")
 
 
+@router.get("/bulk-upload/template/", response_class=Response, dependencies=ADMIN, responses=ADMINS_ONLY | FILED)
+def read_template() -> Response:
+    """A CSV file to begin with: every column, and a draft for an example."""
+    return Response(mending.make_template(), media_type=CSV_TEXT, headers=_attached("products-template.csv"))
+
+
 @router.get("/bulk-upload/{task_id}/", dependencies=ADMIN, responses=ADMINS_ONLY | MISSING)
 def read_upload(task_id: UUID, sessions: SessionsDep) -> ImportView:
     """How far an upload has come."""

@@ -1,4 +1,4 @@
-"""The bad rows as a file to be mended and sent again."""
+"""The bad rows as a file to be mended and sent again, and the file to begin with."""
 
 import csv
 import json
@@ -86,11 +86,10 @@ def as_lines(*rows: Any) -> str:
 # Refusals
 
 
-def test_strangers_and_customers_get_no_file(client: TestClient, customer: SignedUser) -> None:
-    path = f"{PATH}{new_id()}/errors/"
-
-    assert client.get(path, headers={"Accept": "text/csv"}).status_code == 401
-    assert client.get(path, headers=customer.headers | {"Accept": "text/csv"}).status_code == 403
+def test_strangers_and_customers_get_neither_file(client: TestClient, customer: SignedUser) -> None:
+    for path in (f"{PATH}{new_id()}/errors/", f"{PATH}template/"):
+        assert client.get(path, headers={"Accept": "text/csv"}).status_code == 401
+        assert client.get(path, headers=customer.headers | {"Accept": "text/csv"}).status_code == 403
 
 
 def test_a_file_of_an_upload_that_is_not_there_is_404(ask: Callable[..., Any]) -> None:
@@ -367,3 +366,25 @@ def keep(sessions: Sessions, import_id: UUID, *numbers: int) -> None:
     rows = [told | {"line": line, "raw": {"sku": f"{at}: {line}"}} for at, line in enumerate(numbers)]
     with sessions.begin() as session:
         session.execute(insert(import_errors), rows)
+
+
+# The file to begin with
+
+
+def test_the_template_is_taken_as_it_is_and_makes_a_draft(shop: Any, client: TestClient, admin: SignedUser) -> None:
+    answer = client.get(f"{PATH}template/", headers=admin.headers)
+
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+    assert answer.headers["content-disposition"] == 'attachment; filename="products-template.csv"'
+    header, example = records(answer.text)
+    assert header == list(COLUMNS)
+    assert all(example)
+
+    report = shop.take_in(answer.content)
+    assert (report["status"], shop.counts(report)) == ("finished", {"created": 1})
+    product = shop.see_sku(example[0])
+    assert product["status"] == "draft"
+    assert {
+        name: str(product[name]) for name in ("name", "description", "price", "stock", "category", "image_url")
+    } == {name: cell for name, cell in zip(header, example, strict=True) if name not in ("sku", "status", "attributes")}
+    assert product["attributes"] == json.loads(example[-1])
