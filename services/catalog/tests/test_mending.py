@@ -307,9 +307,9 @@ def test_a_cell_that_is_an_error_of_the_spreadsheet_does_not_become_a_name(
 def test_a_row_that_csv_would_tell_otherwise_is_marked_though_it_was_good_in_itself(
     shop: Any, file_of: Callable[..., str]
 ) -> None:
-    known = shop.add(description="an old one")
-    emptied = {"sku": known["sku"], "description": ""}
-    report = shop.take_in(as_lines(emptied, {"sku": known["sku"], "price": "1"}), NDJSON, mode="create")
+    emptied = {"sku": shop.add(description="an old one")["sku"], "description": ""}
+    priced = {"sku": shop.add()["sku"], "price": "1"}
+    report = shop.take_in(as_lines(emptied, priced), NDJSON, mode="create")
 
     first, second = records(file_of(report))[1:]
 
