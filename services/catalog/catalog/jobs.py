@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -17,6 +18,8 @@ BETWEEN_S = 0.5
 REST_S = 10.0
 """Until the next one when a word was not heard: an import does not wait for a broker that is away."""
 
+COUNTS = ("total", "created", "updated", "unchanged", "failed", "duplicates")
+
 Tell = Callable[[Event], bool]
 """Says an event at once; whether the broker has it."""
 
@@ -31,18 +34,7 @@ def end_job(session: Session, job: Import, status: str, reason: str | None = Non
     job.end(status, reason)
     outbox.say(
         session,
-        ImportFinished(
-            task_id=job.id,
-            started_by=job.started_by,
-            status=status,
-            total=job.total,
-            created=job.created,
-            updated=job.updated,
-            unchanged=job.unchanged,
-            failed=job.failed,
-            duplicates=job.duplicates,
-            version=job.sequence,
-        ),
+        ImportFinished(started_by=job.started_by, **_standing(job)),
     )
 
 
@@ -66,15 +58,10 @@ class Progress:
 
 
 def _progress(job: Import) -> ImportProgress:
-    return ImportProgress(
-        task_id=job.id,
-        status=job.status,
-        total=job.total,
-        processed=job.processed,
-        created=job.created,
-        updated=job.updated,
-        unchanged=job.unchanged,
-        failed=job.failed,
-        duplicates=job.duplicates,
-        version=job.sequence,
-    )
+    return ImportProgress(processed=job.processed, **_standing(job))
+
+
+def _standing(job: Import) -> dict[str, Any]:
+    """What every word about an import says."""
+    counts = {name: getattr(job, name) for name in COUNTS}
+    return {"task_id": job.id, "status": job.status, "version": job.sequence, **counts}

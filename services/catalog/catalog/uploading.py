@@ -145,8 +145,10 @@ def tell_worker(sessions: Sessions, enqueue: Enqueue, import_id: UUID) -> None:
 
 @retried
 def _touch(sessions: Sessions, import_id: UUID, *, told: bool) -> None:
+    """Note the time of telling, unless the import has come to its end meanwhile, which has the last word."""
+    going_on = update(Import).where(Import.id == import_id, Import.status.in_((PENDING, RUNNING)))
     with sessions.begin() as session:
-        session.execute(update(Import).where(Import.id == import_id).values(touched_at=now() if told else None))
+        session.execute(going_on.values(touched_at=now() if told else None))
 
 
 def enqueue_waiting(sessions: Sessions, enqueue: Enqueue) -> None:

@@ -4,7 +4,6 @@ import threading
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import update
 
@@ -191,9 +190,8 @@ def test_two_workers_never_send_the_same_mail(sessions: Sessions, office: PostOf
     assert {mail.state for mail in all_mails(sessions)} == {State.SENT}
 
 
-def test_what_could_not_be_handed_to_the_workers_is_handed_over_later(
-    client: TestClient, sessions: Sessions, office: PostOffice, environment: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_could_not_be_handed_to_the_workers_is_handed_over_later(sessions: Sessions) -> None:
+    """Without the application running, which would hand the mail over itself as soon as it is due."""
     from notifier.dispatch import Dispatch
 
     handed: list[Any] = []

@@ -18,32 +18,21 @@ from sqlalchemy.orm import Session
 
 from common.clock import now
 from common.database import Sessions, retried
-from common.errors import Conflict, Invalid, NotFound, Problem, Unavailable
+from common.errors import Conflict, NotFound, Problem, Unavailable
 from common.events.orders import OrderPlaced
 from common.faults import fault
-from common.idempotency import Answer, Claim, claim_all, finish_all, free, known, new_claim
+from common.idempotency import Answer, Claim, claim_all, finish_all, free
 from common.outbox import say
-from orders.clients import Cart, Catalog, Hold
+from orders.clients import Catalog, Hold
 from orders.models import Order, OrderLine, OrderMove, Placement, Status, order_number
 from orders.resolving import expired, give_up
-from orders.schemas import MOST_LINES, MOST_PIECES, NewOrder, OrderView
+from orders.schemas import OrderView
+from orders.wishing import PATH, Placing
 
-PATH = "/api/orders/"
 HOLD_MARGIN = timedelta(seconds=30)
 """A hold outlives the intent's deadline, so that orders gives up first."""
 
-Wanted = list[dict[str, int]]
 Result = Answer | Problem
-
-
-@dataclass(frozen=True)
-class Placing:
-    """One buyer's wish to order."""
-
-    claim: Claim
-    user_id: UUID
-    wanted: Wanted
-    body: NewOrder
 
 
 @dataclass
@@ -61,37 +50,6 @@ class Terms:
 
     currency: str
     deadline: timedelta
-
-
-def prepare(sessions: Sessions, cart: Cart, user_id: UUID, key: str | None, body: NewOrder) -> Placing:
-    """The wish with its lines: those of the body, or of the cart. Raises Invalid, Conflict or Unavailable."""
-    claim = new_claim(key, str(user_id), f"POST {PATH}", body.model_dump(mode="json", exclude_none=True))
-    if body.items is not None:
-        lines = [line.model_dump() for line in body.items]
-    elif _is_repeat(sessions, claim):
-        return Placing(claim, user_id, [], body)  # the intent remembers its lines; the cart may be empty by now
-    else:
-        lines = cart.lines(user_id)
-        if not lines:
-            raise Invalid("the cart is empty; add something or send items", code="empty_order")
-    return Placing(claim, user_id, merge(lines), body)
-
-
-def _is_repeat(sessions: Sessions, claim: Claim) -> bool:
-    with sessions.begin() as session:
-        return known(session, claim)
-
-
-def merge(lines: Sequence[Mapping[str, int]]) -> Wanted:
-    """One line per product, in the order of their ids. Raises Conflict beyond the limits."""
-    pieces: dict[int, int] = {}
-    for line in lines:
-        pieces[line["product_id"]] = pieces.get(line["product_id"], 0) + line["quantity"]
-    if max(pieces.values()) > MOST_PIECES:
-        raise Conflict(f"an order takes at most {MOST_PIECES} pieces of a product", code="quantity_limit")
-    if len(pieces) > MOST_LINES:
-        raise Conflict(f"an order takes at most {MOST_LINES} products", code="order_full")
-    return [{"product_id": product, "quantity": pieces[product]} for product in sorted(pieces)]
 
 
 def place_orders(sessions: Sessions, catalog: Catalog, terms: Terms, wishes: Sequence[Placing]) -> list[Result]:

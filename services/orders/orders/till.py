@@ -9,9 +9,10 @@ from common.coalescer import Coalescer
 from common.database import Sessions
 from common.idempotency import Answer
 from orders.clients import Cart, Catalog
-from orders.placing import Placing, Terms, place_orders, prepare
+from orders.placing import Terms, place_orders
 from orders.schemas import NewOrder
 from orders.settings import OrdersSettings
+from orders.wishing import Placing, prepare
 
 
 class Till:

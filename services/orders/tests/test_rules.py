@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from common.errors import Conflict, PreconditionFailed
 from common.ids import new_id
 from orders.models import ALPHABET, MOVES, Order, OrderLine, Status, order_number
-from orders.placing import merge
 from orders.schemas import MOST_LINES, MOST_PIECES, OrdersQuery
+from orders.wishing import merge
 
 pytestmark = pytest.mark.unit
 
