@@ -58,26 +58,28 @@ class Traps:
 
     def __init__(self, sessions: Sessions, products: dict[int, int], stack: ExitStack) -> None:
         self._sessions = sessions
+        self._dead: set[int] = set()
         self._held = {chunk: stack.enter_context(ExitStack()) for chunk in products}
         for chunk, product_id in products.items():
             session = self._held[chunk].enter_context(sessions.begin())
             session.scalars(select(Product.id).where(Product.id == product_id).with_for_update()).one()
 
     def wait(self) -> None:
-        """Until a worker is in one."""
-        eventually(self._waiting, seconds=60)
+        """Until a worker is in one. The server may take a while to notice that one has died: it is not meant again."""
+        self._dead |= eventually(lambda: self._waiting() - self._dead, seconds=60)
 
     def open(self, chunk: int) -> None:
         """Let go of this chunk's product."""
         self._held[chunk].close()
 
-    def _waiting(self) -> bool:
+    def _waiting(self) -> set[int]:
+        """Connections that wait for a product."""
         asked = text(
-            "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND id <> connection_id()"
+            "SELECT id FROM information_schema.processlist WHERE db = database() AND id <> connection_id()"
             " AND info LIKE 'SELECT%FROM products%FOR UPDATE'"
         )
         with self._sessions.begin() as session:
-            return bool(session.scalar(asked))
+            return set(session.scalars(asked))
 
 
 def dies_in(traps: Traps, shop: Any, import_id: UUID, chunk: int, kill: Callable[[], None]) -> None:
