@@ -26,6 +26,8 @@ from common.testing.waiting import eventually
 FOLDER = Path(__file__).parents[1]
 SECRET = "only-for-the-tests-of-this-service-0123456789"
 PASSWORD = "oranges in the portico"
+KEEP_ALIVE_S = 120
+"""As in production: longer than a client keeps an idle connection (httpx: 5 s), or it may send on one that closes."""
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +63,8 @@ def settings(database_url: str, broker: Broker, own_redis_url: str, badges: Badg
 @contextmanager
 def serving(settings: AuthSettings) -> Iterator[str]:
     """The application behind uvicorn on a free port; its address."""
-    config = uvicorn.Config(build(settings), port=0, ws="none", log_config=None, timeout_graceful_shutdown=5)
+    patient = {"timeout_keep_alive": KEEP_ALIVE_S, "timeout_graceful_shutdown": 5}
+    config = uvicorn.Config(build(settings), port=0, ws="none", log_config=None, **patient)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="uvicorn")
     thread.start()
