@@ -1,5 +1,6 @@
 """The workers' room: a Celery application on RabbitMQ, with the settings that lose no task."""
 
+import gc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -8,7 +9,7 @@ from typing import Any
 import structlog
 from amqp.exceptions import AMQPError
 from celery import Celery, Task
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_process_init
 from kombu import Connection, Exchange
 from kombu.exceptions import OperationalError
 
@@ -39,7 +40,14 @@ def new_celery(service: str, tasks: str) -> Celery:
         logs.configure(f"{service} worker", Settings().log_level)
 
     setup_logging.connect(log_as_we_do, weak=False)
+    worker_process_init.connect(_spare_what_stays, weak=False)
     return celery
+
+
+def _spare_what_stays(**_: Any) -> None:
+    """Let the garbage collector look no more at what was loaded at the start: a sixth of an import's processor time."""
+    gc.collect()
+    gc.freeze()
 
 
 def _defaults(service: str) -> dict[str, Any]:

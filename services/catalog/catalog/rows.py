@@ -1,6 +1,7 @@
 """The rows' room: what one row of an uploaded file must be."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any
 
 import orjson
@@ -65,7 +66,7 @@ class Row(BaseModel):
     image_url: ImageUrl | None = None
     attributes: Annotated[Attributes, BeforeValidator(parse_attributes)] | None = None
 
-    @property
+    @cached_property
     def values(self) -> dict[str, Any]:
         """What the row tells, by field."""
         told = self.model_fields_set - {"id"}
