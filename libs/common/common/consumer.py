@@ -193,8 +193,7 @@ class Consumer:
                 self._after()
         except Exception:
             log.exception("after_batch_failed", service=self._service)
-        for item in heard:
-            await item.message.ack()
+        await heard[-1].message.ack(multiple=True)  # all before it are done, those that were set aside too
 
     @retried
     def _commit(self, heard: Sequence[Heard]) -> None:
