@@ -9,8 +9,8 @@ export STOA_TLS := on
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap up down status logs urls test e2e fuzz check audit replay bench-reads bench-upload bench-alike import \
-	migrate reconcile lock clean
+.PHONY: help bootstrap up down status logs urls test e2e fuzz check audit replay bench-reads bench-upload bench-orders bench-events bench-alike \
+	import migrate reconcile lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9<>-]+:.*## / { printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,12 @@ bench-reads: bootstrap ## Measure lists and product pages against a bare hello, 
 
 bench-upload: bootstrap ## Measure the bulk upload against LOAD DATA
 	@$(BIN)/python bench/upload.py $(a)
+
+bench-orders: bootstrap ## Measure the placing of orders against a C client at the database (needs wrk)
+	@$(BIN)/python bench/ordering.py $(a)
+
+bench-events: bootstrap ## Measure the way of events against a consumer that only acks
+	@$(BIN)/python bench/events.py $(a)
 
 bench-alike: bootstrap ## Measure that auth answers for accounts and strangers in the same time
 	@$(BIN)/python bench/alike.py

@@ -44,9 +44,9 @@ class Bench:
         """The stack's gateway."""
         return self.house.settings.url
 
-    def engine(self) -> Engine:
-        """A way into catalog's schema with all rights, and time for large statements."""
-        url = f"{self.stack.mysql.root_url().partition('?')[0].rstrip('/')}/catalog?charset=utf8mb4&local_infile=1"
+    def engine(self, schema: str = "catalog") -> Engine:
+        """A way into a schema with all rights, and time for large statements."""
+        url = f"{self.stack.mysql.root_url().partition('?')[0].rstrip('/')}/{schema}?charset=utf8mb4&local_infile=1"
         return new_engine(url, read_timeout_s=QUERY_S)
 
     def token(self) -> str:

@@ -9,12 +9,19 @@ from pathlib import Path
 
 UNITS_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 SCRIPT = """
-local paths = {}
-for line in io.lines("FILE") do paths[#paths + 1] = line end
-local n = SKIP
+local requests, n = {}, SKIP
+init = function(arguments)
+  for line in io.lines("FILE") do
+    local path, token, body = line:match("([^\\t]*)\\t?([^\\t]*)\\t?(.*)")
+    local headers, method = {}, "GET"
+    if token ~= "" then headers["Authorization"] = "Bearer " .. token end
+    if body ~= "" then method, headers["Content-Type"] = "POST", "application/json" end
+    requests[#requests + 1] = wrk.format(method, path, headers, body ~= "" and body or nil)
+  end
+end
 request = function()
-  n = n % #paths + 1
-  return wrk.format("GET", paths[n])
+  n = n % #requests + 1
+  return requests[n]
 end
 """
 
@@ -33,19 +40,32 @@ class Load:
     failed: int
 
 
-def load(url: str, paths: Sequence[str], folder: Path, *, seconds: int, connections: int, skip: int = 0) -> Load:
-    """Ask for these paths in turn, again and again, for so long. Raises NoLoad."""
+@dataclass(frozen=True)
+class Post:
+    """Something to send by somebody."""
+
+    path: str
+    token: str
+    body: str
+
+
+def load(url: str, asked: Sequence[str | Post], folder: Path, *, seconds: int, connections: int, skip: int = 0) -> Load:
+    """Ask for these paths, or send these bodies, in turn, again and again, for so long. Raises NoLoad."""
     wrk = shutil.which("wrk")
     if wrk is None:
         raise NoLoad("The load comes from wrk; `apt-get install wrk` brings it.")
-    (folder / "paths").write_text("\n".join(paths))
+    (folder / "asked").write_text("\n".join(map(_line, asked)))
     script = folder / "load.lua"
-    script.write_text(SCRIPT.replace("FILE", str(folder / "paths")).replace("SKIP", str(skip % len(paths))))
+    script.write_text(SCRIPT.replace("FILE", str(folder / "asked")).replace("SKIP", str(skip % len(asked))))
     command = [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(script), url]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + 30)  # noqa: S603
     if done.returncode != 0:
         raise NoLoad(f"wrk failed: {done.stderr or done.stdout}")
     return _read(done.stdout)
+
+
+def _line(asked: str | Post) -> str:
+    return asked if isinstance(asked, str) else f"{asked.path}\t{asked.token}\t{asked.body}"
 
 
 def _read(text: str) -> Load:

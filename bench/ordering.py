@@ -1,0 +1,164 @@
+"""Measures the placing of orders: `make bench-orders`. A stack of its own; nothing of yours is touched.
+
+P2: distinct buyers order one piece of one of a thousand products, against what a client in C does at the database with
+one order in each transaction. P3: all of them order the same product. Afterwards the books must balance. P4: one order
+after the other, and how long after its answer the new sold count is on the wire.
+"""
+
+import asyncio
+import random
+import statistics
+import sys
+import time
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from sqlalchemy import Engine, delete, func, insert, literal, select, update
+
+from catalog.models import ACTIVE, HELD, SET, products, reservations, stock_movements
+from measuring import bound
+from measuring.filling import fill
+from measuring.house import Bench, bench, console
+from measuring.loading import Load, NoLoad, Post, load
+from measuring.people import sign_up
+from measuring.pushing import latencies_ms
+from orders.models import OrderLine
+
+PRODUCTS = 1000
+STOCK = 9_000_000
+HOT = 7
+CLIENTS = 32
+BUYERS = 64
+BOUND_ORDERS = 4000
+SETTLED_S = 300
+"""An intent that the load has cut off is given up after two minutes."""
+PATH = "/api/orders/"
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def orders(
+    rounds: Annotated[int, typer.Option(min=1, help="Each is measured so often, in turn")] = 5,
+    seconds: Annotated[int, typer.Option(min=1, help="Each time for so long")] = 6,
+    pushes: Annotated[int, typer.Option(min=10, max=PRODUCTS, help="Orders whose way to the wire is measured")] = 200,
+) -> None:
+    """Measure and print."""
+    try:
+        with bench() as running:
+            _prepare(running)
+            _measure(running, rounds, seconds)
+            _check_books(running)
+            _push(running, pushes)
+    except NoLoad as failure:
+        sys.exit(str(failure))
+
+
+def _prepare(running: Bench) -> None:
+    """Products that cannot sell out, with a ledger that says so."""
+    engine = running.engine()
+    fill(engine, PRODUCTS)
+    with engine.begin() as connection:
+        connection.execute(update(products).values(on_hand=STOCK, sold=0, status=ACTIVE))
+        connection.execute(delete(stock_movements))
+        there = select(products.c.id, products.c.on_hand, literal(SET), func.utc_timestamp())
+        connection.execute(insert(stock_movements).from_select(("product_id", "delta", "reason", "at"), there))
+    bound.prepare(engine)
+
+
+def _posts(tokens: list[str], product_ids: list[int]) -> list[Post]:
+    """One order by each buyer after the other, of products in no order."""
+    chance = random.Random(1)  # noqa: S311 - the same each time
+    bodies = [f'{{"items":[{{"product_id":{chance.choice(product_ids)},"quantity":1}}]}}' for _ in range(5000)]
+    return [Post(PATH, tokens[n % len(tokens)], body) for n, body in enumerate(bodies)]
+
+
+def _measure(running: Bench, rounds: int, seconds: int) -> None:
+    with running.engine().connect() as connection:
+        ids = list(connection.scalars(select(products.c.id).order_by(products.c.id)))
+    many = f"{ids[0]} + FLOOR(RAND() * {len(ids)})"
+    ours: dict[str, list[Load]] = {"P2: 1,000 products": [], "P3: one product": []}
+    bounds: dict[str, list[float]] = {"C client, 1,000 products": [], "C client, one product": []}
+    for number in range(rounds + 1):
+        tokens = sign_up(running.url, BUYERS)
+        for name, wanted in zip(ours, (ids, [ids[HOT]]), strict=True):
+            measured = load(running.url, _posts(tokens, wanted), running.folder, seconds=seconds, connections=CLIENTS)
+            if number:  # the first round only warms up
+                ours[name].append(measured)
+        for name, product in zip(bounds, (many, str(ids[HOT])), strict=True):
+            rate = bound.orders_per_second(
+                running.stack.mysql, running.folder, products=product, clients=CLIENTS, orders=BOUND_ORDERS
+            )
+            if number:
+                bounds[name].append(rate)
+    _show(ours, bounds)
+
+
+def _show(ours: dict[str, list[Load]], bounds: dict[str, list[float]]) -> None:
+    rates = {name: statistics.median(load.rate for load in loads) for name, loads in ours.items()}
+    limits = {name: statistics.median(each) for name, each in bounds.items()}
+    reach = next(iter(limits.values()))
+    table = Table(
+        f"{CLIENTS} clients", "orders/s", "of the bound", "p50 ms", "p99 ms", "failed", title="Placing orders"
+    )
+    for name, loads in ours.items():
+        middle, high = (statistics.median(getattr(load, what) for load in loads) for what in ("p50_ms", "p99_ms"))
+        failed = sum(load.failed for load in loads)
+        table.add_row(
+            name, f"{rates[name]:,.0f}", f"{rates[name] / reach:.2f}", f"{middle:.0f}", f"{high:.0f}", str(failed)
+        )
+    for name, rate in limits.items():
+        table.add_row(name, f"{rate:,.0f}", f"{rate / reach:.2f}", "", "", "")
+    console.print(table)
+    first, second = rates.values()
+    console.print(f"P3 of P2: {second / first:.2f}")
+
+
+def _check_books(running: Bench) -> None:
+    """Wait until nothing is on its way; then what was ordered is what was sold, piece for piece."""
+    catalog, orders = running.engine(), running.engine("orders")
+    end = time.monotonic() + SETTLED_S
+    while _held(catalog) and time.monotonic() < end:
+        time.sleep(1)
+    held, ordered, sold = _held(catalog), _ordered(orders), _sold(catalog)
+    wrong = sum(sold[product_id] != number for product_id, number in ordered.items())
+    console.print(
+        f"{sum(ordered.values()):,} pieces ordered; {wrong} products sold another number; {held} orders hold stock"
+    )
+    if wrong or held:
+        sys.exit("The books do not balance.")
+
+
+def _held(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return (
+            connection.scalar(select(func.count()).select_from(reservations).where(reservations.c.state == HELD)) or 0
+        )
+
+
+def _ordered(engine: Engine) -> dict[int, int]:
+    line = OrderLine
+    with engine.connect() as connection:
+        rows = connection.execute(select(line.product_id, func.sum(line.quantity)).group_by(line.product_id))
+        return {product_id: int(number) for product_id, number in rows}
+
+
+def _sold(engine: Engine) -> dict[int, int]:
+    with engine.connect() as connection:
+        return dict(map(tuple, connection.execute(select(products.c.id, products.c.sold))))
+
+
+def _push(running: Bench, number: int) -> None:
+    (token,) = sign_up(running.url, 1)
+    with running.engine().connect() as connection:
+        ids = connection.scalars(select(products.c.id).order_by(products.c.id).limit(number)).all()
+    taken = asyncio.run(latencies_ms(running.url, token, ids))
+    places = statistics.quantiles(taken, n=100)
+    console.print(
+        f"P4, from the 201 to the push, {len(taken)} orders: p50 {places[49]:.0f} ms, p99 {places[98]:.0f} ms"
+    )
+
+
+if __name__ == "__main__":
+    app()
