@@ -1,17 +1,20 @@
 """Many hands for few pieces."""
 
+from collections import Counter
+
 import pytest
 
 from .people import Person, Visitor, all_at_once, new_product, ok, problem, statuses, wait_for_numbers
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-PIECES = 40
-EACH = 6
-REPEATS = 30
+PIECES = 50
+EACH = 10
+REPEATS = 50
+RACES = 60
 
 
-def test_a_hundred_and_twenty_buyers_at_once_get_the_forty_pieces_that_there_are(
+def test_two_hundred_buyers_at_once_get_the_fifty_pieces_that_there_are(
     crowd: list[Person], admin: Person, stranger: Visitor
 ) -> None:
     jar = new_product(admin, stock=PIECES)
@@ -49,6 +52,30 @@ def test_one_key_makes_one_order_however_often_it_is_sent(admin: Person, ada: Pe
     assert again.headers["location"] == placed[0].headers["location"]
     problem(ada.order(jar, 2, key="only-once"), 422, "idempotency_key_reused")
     wait_for_numbers(stranger, jar, stock=REPEATS - 1, sold=1)
+
+
+def test_of_a_cancellation_and_a_dispatch_at_once_exactly_one_wins(
+    crowd: list[Person], admin: Person, stranger: Visitor
+) -> None:
+    jar = new_product(admin, stock=RACES)
+    buyers = [crowd[number % len(crowd)] for number in range(RACES)]
+    orders = all_at_once(lambda buyer: ok(buyer.order(jar), 201)["id"], buyers, len(crowd))
+    all_at_once(lambda order: ok(admin.patch(f"/api/orders/{order}/", {"status": "processing"})), orders, len(crowd))
+
+    moves = [(order, status) for order in orders for status in ("cancelled", "shipped")]
+    answers = all_at_once(lambda move: admin.patch(f"/api/orders/{move[0]}/", {"status": move[1]}), moves, len(moves))
+
+    won: dict[str, str] = {}
+    for (order, status), answer in zip(moves, answers, strict=True):
+        if answer.status_code == 200:
+            assert won.setdefault(order, status) == status, "both have won"
+        else:
+            problem(answer, 409, "illegal_transition")
+    assert won.keys() == set(orders)
+    for order, status in won.items():
+        assert ok(admin.get(f"/api/orders/{order}/"))["status"] == status
+    back = Counter(won.values())["cancelled"]
+    wait_for_numbers(stranger, jar, stock=back, sold=RACES - back)
 
 
 def test_two_people_may_use_the_same_key(admin: Person, ada: Person, ben: Person) -> None:
