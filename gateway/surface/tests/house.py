@@ -82,9 +82,12 @@ def play_cart(played: FakeSister) -> None:
 
 
 def _brief(path: str, _: Any) -> tuple[int, Any]:
-    asked = httpx.URL(path).params.get("ids", "1")
-    product = {"id": int(asked), "sku": None, "name": "Oil lamp", "price": "2.50", "currency": "EUR", "version": 1}
-    return 200, {"products": [product | {"status": "active", "availability": "in_stock"}]}
+    params = httpx.URL(path).params
+    if "ids" not in params:
+        return 503, {}  # its list of everything is not here to be compared with
+    shared = {"sku": None, "name": "Oil lamp", "price": "2.50", "currency": "EUR", "version": 1}
+    product = {"id": int(params["ids"]), **shared, "status": "active", "availability": "in_stock"}
+    return 200, {"products": [product]}
 
 
 def _hold(_: str, body: Any) -> tuple[int, Any]:

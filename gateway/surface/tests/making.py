@@ -101,14 +101,24 @@ def a_wish_to_hold(platform: Platform, _: Caller) -> Made:
 
 
 def something_in_the_cart(**changed: int) -> Make:
-    """A wish about a product that the owner has in the cart."""
+    """A wish about a product that the owner has in the cart, and that a guest has whose token is shown besides."""
 
     def make(platform: Platform, owner: Caller) -> Made:
         put_in = platform.http["cart"].post("/api/cart/add_item/", json={"product_id": 1}, headers=owner.headers)
         assert put_in.status_code == 200, put_in.text
-        return {"json": {"product_id": 1, **changed}}
+        return {"json": {"product_id": 1, **changed}, "headers": {"X-Cart-Token": _guest(platform)}}
 
     return make
+
+
+def a_guests_cart(platform: Platform, _: Caller) -> Made:
+    return {"json": {"cart_token": _guest(platform)}}
+
+
+def _guest(platform: Platform) -> str:
+    put_in = platform.http["cart"].post("/api/cart/add_item/", json={"product_id": 1})
+    assert put_in.status_code == 200, put_in.text
+    return str(put_in.headers["X-Cart-Token"])
 
 
 def an_order(platform: Platform, owner: Caller) -> Made:

@@ -5,6 +5,7 @@ from .doors import Door, Inside, Service, sends
 from .making import (
     a_cancelled_upload,
     a_category,
+    a_guests_cart,
     a_mailed_challenge,
     a_new_category,
     a_new_slug,
@@ -81,11 +82,13 @@ catalog.admins("POST", "/api/products/bulk-upload/{task_id}/retry/", 202, ids=a_
 catalog.admins("GET", "/api/products/scheduled_tasks/", 200, sent=a_task)
 
 cart = Service("cart")
-cart.members("GET", "/api/cart/", 200)
-cart.members("POST", "/api/cart/add_item/", 200, sent=sends(json={"product_id": 1, "quantity": 2}))
-cart.members("POST", "/api/cart/update_item/", 200, sent=something_in_the_cart(quantity=3))
-cart.members("POST", "/api/cart/remove_item/", 200, sent=something_in_the_cart())
-cart.members("POST", "/api/cart/clear/", 200)
+cart.everyone("GET", "/api/cart/", 200)
+cart.everyone("POST", "/api/cart/add_item/", 200, sent=sends(json={"product_id": 1, "quantity": 2}))
+cart.everyone("POST", "/api/cart/update_item/", 200, sent=something_in_the_cart(quantity=3))
+cart.everyone("POST", "/api/cart/remove_item/", 200, sent=something_in_the_cart())
+cart.everyone("POST", "/api/cart/clear/", 200)
+cart.members("POST", "/api/cart/merge/", 200, sent=a_guests_cart)
+cart.everyone("POST", "/api/cart/validate/", 200)
 
 orders = Service("orders")
 items = {"items": [{"product_id": 1, "quantity": 1}]}

@@ -3,12 +3,16 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cart.models import Cart, Holder, Line, ProductCopy
+from cart.holders import Holder
+from cart.models import Cart, Line, ProductCopy
 from cart.schemas import CartView
 
 
 def show_cart(session: Session, holder: Holder, currency: str) -> CartView:
-    """The cart as it stands in the caller's transaction; one statement, so that version and lines belong together."""
+    """The cart as it stands in the caller's transaction; one statement, so that version and lines belong together.
+
+    Raises NotFound when it is a guest's that is not there (any more).
+    """
     rows = session.execute(
         select(Cart, Line, ProductCopy)
         .outerjoin(Line, Line.cart_id == Cart.id)
@@ -16,6 +20,6 @@ def show_cart(session: Session, holder: Holder, currency: str) -> CartView:
         .where(Cart.id == holder.cart_id)
         .order_by(Line.added_at, Line.product_id)
     ).all()
-    version = rows[0].Cart.version if rows else 0
+    cart = Cart.of(holder, rows[0].Cart if rows else None)
     lines = [(line, product) for _, line, product in rows if line is not None]
-    return CartView.of(holder, version, lines, currency)
+    return CartView.of(holder, cart.version, lines, currency)

@@ -5,6 +5,7 @@ from functools import partial
 from fastapi import FastAPI
 
 from cart import api, usecases
+from cart.caching import Private
 from cart.clients import Catalog
 from cart.consumers import hear
 from cart.copying import learn_product
@@ -28,4 +29,5 @@ def build(settings: CartSettings | None = None) -> FastAPI:
             "learn": partial(learn_product, service.sessions, Catalog(catalog)),
             "currency": settings.currency,
         },
+        front=Private,
     )

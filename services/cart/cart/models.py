@@ -1,14 +1,14 @@
 """The tables of cart and the rules that a cart, its lines and the copied products keep."""
 
 from collections.abc import Set
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
-from uuid import UUID, uuid5
+from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Integer, Numeric, String
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, Integer, Numeric, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from cart.holders import Holder, unknown_cart
 from common.clock import now
 from common.database import TABLE_OPTIONS, UtcDateTime, Uuid, new_metadata
 from common.errors import Conflict, NotFound, PreconditionFailed
@@ -19,20 +19,8 @@ MOST_LINES = 100
 MOST_PIECES = 999
 """Products in a cart and pieces of one product (design: api, section 4)."""
 MOST_ID = 2**63 - 1
-USERS_CARTS = UUID("481684b7-8f48-47af-8eb6-e23a820ab7d4")
-"""The namespace (RFC 9562, section 5.5) in which the id of a user's cart is derived from the user's."""
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Whose cart it is. The cart's id follows from it: two first adds meet in one row, and an id is there before it."""
-
-    user_id: UUID
-
-    @property
-    def cart_id(self) -> UUID:
-        """The id of this holder's cart, whether it exists yet or not."""
-        return uuid5(USERS_CARTS, self.user_id.hex)
+KEEP_GUESTS = timedelta(days=30)
+"""How long a guest's cart stays after its last change, and what became of it is remembered (design: api, section 4)."""
 
 
 class Base(DeclarativeBase):
@@ -44,22 +32,55 @@ add_idempotency_keys(Base.metadata)
 
 
 class Cart(Base):
-    """One holder's cart. Whoever changes its lines holds this row's lock first, so changes come one after another."""
+    """One holder's cart. Whoever changes its lines holds this row's lock first, so changes come one after another.
+
+    A guest's has no user and an end. Once it is merged it has `merged_by` and no lines, and stays until that end.
+    """
 
     __tablename__ = "carts"
-    __table_args__ = (TABLE_OPTIONS,)
+    __table_args__ = (
+        CheckConstraint("(user_id is null) = (expires_at is not null)", name="guests_carts_end"),
+        Index("ix_carts_expires_at", "expires_at"),
+        TABLE_OPTIONS,
+    )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
-    user_id: Mapped[UUID] = mapped_column(Uuid)
+    user_id: Mapped[UUID | None] = mapped_column(Uuid)
     version: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    merged_by: Mapped[UUID | None] = mapped_column(Uuid)
 
     @classmethod
-    def empty(cls, holder: Holder) -> "Cart":
-        """The cart of a holder who has put nothing in yet."""
+    def of(cls, holder: Holder, found: "Cart | None") -> "Cart":
+        """The holder's cart by what was found in the table: that, or an empty one when nothing was put in yet.
+
+        Raises NotFound when it is a guest's that is not there, has been merged or is past its time.
+        """
+        if found is not None:
+            found.check_open()
+            return found
+        if holder.must_exist:
+            raise unknown_cart()
         moment = now()
-        return cls(id=holder.cart_id, user_id=holder.user_id, version=0, created_at=moment, updated_at=moment)
+        expires_at = moment + KEEP_GUESTS if holder.user_id is None else None
+        times = {"created_at": moment, "updated_at": moment, "expires_at": expires_at}
+        return cls(id=holder.cart_id, user_id=holder.user_id, version=0, merged_by=None, **times)
+
+    def check_open(self) -> None:
+        """Raises NotFound when it is a guest's that has been merged or is past its time."""
+        if self.merged_by is not None or self.is_over:
+            raise unknown_cart()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether a guest's cart is past its time."""
+        return self.expires_at is not None and self.expires_at <= now()
+
+    def was_merged_into(self, own: "Cart") -> bool:
+        """Whether it is remembered that this guest's cart went into that user's."""
+        return self.merged_by is not None and self.merged_by == own.user_id and not self.is_over
 
     def check_version(self, expected: Set[int] | None) -> None:
         """Raises PreconditionFailed when the client has seen none but other versions."""
@@ -70,6 +91,8 @@ class Cart(Base):
         """Count a change."""
         self.version += 1
         self.updated_at = now()
+        if self.expires_at is not None:
+            self.expires_at = self.updated_at + KEEP_GUESTS
 
 
 class Line(Base):
@@ -88,6 +111,11 @@ class Line(Base):
     quantity: Mapped[int] = mapped_column(Integer)
     price: Mapped[Decimal] = mapped_column(Numeric(10, 2))
     added_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    def laid_into(self, cart: Cart) -> "Line":
+        """The same in another cart: still the line that was put in then, at the price that was seen."""
+        kept = {name: getattr(self, name) for name in ("product_id", "id", "quantity", "price", "added_at")}
+        return Line(cart_id=cart.id, **kept)
 
 
 class ProductCopy(Base):

@@ -3,15 +3,21 @@
 from sqlalchemy import select
 
 from cart.contents import show_cart
-from cart.models import Holder, Line
-from cart.schemas import CartView, LinesView, LineView
+from cart.holders import Holder
+from cart.models import Line
+from cart.schemas import CartView, LinesView, LineView, ValidationView
 from common.database import Sessions
 
 
 def read_cart(sessions: Sessions, holder: Holder, currency: str) -> CartView:
-    """The holder's cart at today's prices; an empty one of version 0 when nothing was ever put in."""
+    """The holder's cart at today's prices; an empty one of version 0 when nothing was ever put in. Raises NotFound."""
     with sessions.begin() as session:
         return show_cart(session, holder, currency)
+
+
+def validate_cart(sessions: Sessions, holder: Holder, currency: str) -> ValidationView:
+    """What would refuse an order of the cart, as far as the copy of the catalogue tells. Raises NotFound."""
+    return ValidationView.of(read_cart(sessions, holder, currency))
 
 
 def list_lines(sessions: Sessions, holder: Holder) -> LinesView:

@@ -7,10 +7,12 @@ from zlib import crc32
 
 from pydantic import Field
 
-from cart.models import MOST_ID, MOST_PIECES, Holder, Line, ProductCopy
+from cart.holders import NOBODY, Holder
+from cart.models import MOST_ID, MOST_PIECES, Line, ProductCopy
 from common.fields import Body, Sum, View
 
 ProductId = Annotated[int, Field(ge=1, le=MOST_ID)]
+Limit = Literal["quantity_limit", "cart_full"]
 
 
 class AddItem(Body):
@@ -25,6 +27,10 @@ class UpdateItem(Body):
 
 class RemoveItem(Body):
     product_id: ProductId
+
+
+class MergeCart(Body):
+    cart_token: str = Field(description="What the guest's cart was called for by, as `X-Cart-Token`")
 
 
 class ProductView(View):
@@ -82,8 +88,8 @@ class ProblemView(View):
 
 
 class CartView(View):
-    id: UUID
-    user: UUID
+    id: UUID | None = Field(description="null where there is no cart: a guest has put nothing in")
+    user: UUID | None = Field(description="null for a guest")
     items: list[ItemView]
     total: Sum
     currency: str
@@ -95,7 +101,7 @@ class CartView(View):
         """The public form of a cart."""
         items = [ItemView.of(line, product) for line, product in lines]
         return cls(
-            id=holder.cart_id,
+            id=None if holder == NOBODY else holder.cart_id,
             user=holder.user_id,
             items=items,
             total=sum(item.total_price for item in items),
@@ -110,6 +116,36 @@ class CartView(View):
     def etag(self) -> str:
         """The version and a sum over the body, which also changes with a product's price or availability."""
         return f'"{self.version}-{crc32(self.model_dump_json().encode()):08x}"'
+
+
+class ValidationView(View):
+    ok: bool = Field(description="Whether nothing stands against ordering what lies in the cart")
+    problems: list[ProblemView]
+    total: Sum
+
+    @classmethod
+    def of(cls, cart: CartView) -> Self:
+        """What the cart says of itself, in short."""
+        return cls(ok=not cart.problems, problems=cart.problems, total=cart.total)
+
+
+class AdjustmentView(View):
+    """A line of a guest's cart that did not come over whole."""
+
+    product_id: int
+    code: Limit
+    requested: int = Field(description="Pieces in the guest's cart")
+    taken: int = Field(description="Pieces that came over")
+
+    @classmethod
+    def of(cls, line: Line, taken: int, code: Limit) -> Self:
+        """What a limit has done to a line."""
+        return cls(product_id=line.product_id, code=code, requested=line.quantity, taken=taken)
+
+
+class MergeView(View):
+    cart: CartView
+    adjustments: list[AdjustmentView]
 
 
 class LineView(View):

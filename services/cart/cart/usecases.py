@@ -2,13 +2,16 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence, Set
+from dataclasses import replace
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.orm import Session
 
+from cart.carts import begun, locked
 from cart.contents import show_cart
-from cart.models import MOST_LINES, MOST_PIECES, Cart, Holder, Line, ProductCopy
+from cart.holders import Holder
+from cart.models import MOST_LINES, MOST_PIECES, Cart, Line, ProductCopy
 from cart.schemas import AddItem, RemoveItem, UpdateItem
 from common import idempotency, outbox
 from common.clock import now
@@ -19,6 +22,8 @@ from common.idempotency import Answer, Claim, claim_one, finish, new_claim
 from common.ids import new_id
 
 ADD_ITEM = "POST /api/cart/add_item/"
+MOST_EXPIRED = 100
+"""Carts of guests that are dropped in one transaction, with 100 lines each at most."""
 
 Expected = Set[int] | None
 """Versions of the cart on which the client wants to act; None for any."""
@@ -38,12 +43,28 @@ def add_item(
 ) -> Answer:
     """Add pieces of a product to what lies in the cart; with an Idempotency-Key once, however often it is sent.
 
-    Raises NotFound, Conflict, PreconditionFailed, KeyReused; Unavailable when the product was never heard of and
-    catalog does not answer.
+    A guest's new token goes with the answer and is never part of what is stored. Raises NotFound, Conflict,
+    PreconditionFailed, KeyReused; Unavailable when the product was never heard of and catalog does not answer.
     """
+    _check_open(sessions, holder)
     learn(wanted.product_id)
     claim = new_claim(key, str(holder.cart_id), ADD_ITEM, wanted.model_dump()) if key is not None else None
-    return _add_once(sessions, holder, wanted, currency, claim, expected)
+    answer = _add_once(sessions, holder, wanted, currency, claim, expected)
+    return _with_token(answer, holder)
+
+
+def _check_open(sessions: Sessions, holder: Holder) -> None:
+    """A token that is over is refused before anything is asked of catalog or repeated by key. Raises NotFound."""
+    if holder.user_id is None:
+        with sessions.begin() as session:
+            Cart.of(holder, session.get(Cart, holder.cart_id))
+
+
+def _with_token(answer: Answer, holder: Holder) -> Answer:
+    if holder.new_token is None or answer.status >= 400:
+        return answer
+    token = {"X-Cart-Token": holder.new_token, "Cache-Control": "no-store"}
+    return replace(answer, headers=answer.headers | token)
 
 
 @retried
@@ -71,7 +92,7 @@ def _once(session: Session, claim: Claim | None, work: Callable[[], Answer]) -> 
 
 def _add(session: Session, holder: Holder, wanted: AddItem, currency: str, expected: Expected) -> Answer:
     product = _offered(session, wanted.product_id)
-    cart = _begun(session, holder)
+    cart = begun(session, holder)
     cart.check_version(expected)
     _check_room(session, cart, wanted)
     _add_up(session, cart, product, wanted.quantity)
@@ -108,9 +129,9 @@ def remove_item(
 
 @retried
 def clear_cart(sessions: Sessions, holder: Holder, currency: str, expected: Expected = None) -> Answer:
-    """Take every line out. Raises PreconditionFailed."""
+    """Take every line out. Raises NotFound, PreconditionFailed."""
     with sessions.begin() as session:
-        cart = _locked(session, holder)
+        cart = locked(session, holder)
         cart.check_version(expected)
         if affected(session.execute(delete(Line).where(Line.cart_id == cart.id))):
             cart.move_on()
@@ -119,15 +140,15 @@ def clear_cart(sessions: Sessions, holder: Holder, currency: str, expected: Expe
 
 def take_out_ordered(session: Session, orders: Sequence[OrderPlaced]) -> None:
     """Take what was ordered out of the buyers' carts, in the caller's transaction; what was added since stays."""
-    for order in sorted(orders, key=lambda order: Holder(order.user_id).cart_id):
+    for order in sorted(orders, key=lambda order: Holder.user(order.user_id).cart_id):
         ordered: Counter[int] = Counter()
         for line in order.lines:
             ordered[line.product_id] += line.quantity
-        _take_out(session, Holder(order.user_id), ordered)
+        _take_out(session, Holder.user(order.user_id), ordered)
 
 
 def _take_out(session: Session, holder: Holder, ordered: Counter[int]) -> None:
-    cart = _locked(session, holder)
+    cart = locked(session, holder)
     mine = select(Line).where(Line.cart_id == cart.id, Line.product_id.in_(ordered))
     lines = session.scalars(mine).all()
     for line in lines:
@@ -137,31 +158,24 @@ def _take_out(session: Session, holder: Holder, ordered: Counter[int]) -> None:
 
 
 def tidy(sessions: Sessions) -> None:
-    """Drop a chunk of what is past its keeping time."""
+    """Drop what is past its keeping time: a chunk of keys and of heard events, the carts of guests to the last."""
     with sessions.begin() as session:
         idempotency.purge(session)
         outbox.purge(session, outbox.inbox)
+    while _drop_expired(sessions) == MOST_EXPIRED:
+        pass
 
 
-def _locked(session: Session, holder: Holder) -> Cart:
-    """The cart, held against other changes; an empty one, not in the table, when the holder has none."""
-    cart = session.get(Cart, holder.cart_id, with_for_update=True)
-    return cart if cart is not None else Cart.empty(holder)
-
-
-def _begun(session: Session, holder: Holder) -> Cart:
-    """The cart, held against other changes; put into the table when it is not there yet."""
-    cart = _locked(session, holder)
-    if cart in session:
-        return cart
-    row = {column.name: getattr(cart, column.name) for column in Cart.__table__.columns}
-    # An upsert takes the exclusive lock at once, where INSERT IGNORE would take a shared one first and deadlock.
-    session.execute(insert(Cart).values(row).on_duplicate_key_update(id=Cart.id))
-    return session.get_one(Cart, holder.cart_id, with_for_update=True)
+@retried
+def _drop_expired(sessions: Sessions) -> int:
+    """One chunk; the lines go with the carts."""
+    over = delete(Cart).where(Cart.expires_at <= now()).execution_options(synchronize_session=False)
+    with sessions.begin() as session:
+        return affected(session.execute(over.with_dialect_options(mysql_limit=MOST_EXPIRED)))
 
 
 def _locked_line(session: Session, holder: Holder, product_id: int, expected: Expected) -> tuple[Cart, Line]:
-    cart = _locked(session, holder)
+    cart = locked(session, holder)
     cart.check_version(expected)
     line = session.get(Line, (cart.id, product_id))
     if line is None:

@@ -163,3 +163,43 @@ def say(client: TestClient, user: SignedUser) -> Callable[..., Any]:
 def seen(client: TestClient, user: SignedUser) -> Callable[[], Any]:
     """Reads the user's cart."""
     return lambda: client.get("/api/cart/", headers=user.headers).json()
+
+
+@pytest.fixture
+def guest(client: TestClient) -> Callable[..., dict[str, str]]:
+    """Makes a guest with so many pieces of each product in the cart; the headers that show the token."""
+
+    def make(*products: ProductCreated, quantity: int = 1) -> dict[str, str]:
+        shown: dict[str, str] = {}
+        for product in products:
+            body = {"product_id": product.product_id, "quantity": quantity}
+            answer = client.post("/api/cart/add_item/", json=body, headers=shown)
+            assert answer.status_code == 200, answer.text
+            shown = shown or {"X-Cart-Token": answer.headers["x-cart-token"]}
+        return shown
+
+    return make
+
+
+@pytest.fixture
+def merge(client: TestClient) -> Callable[..., Any]:
+    """Merges a guest's cart into a user's."""
+
+    def post(user: SignedUser, shown: dict[str, str], **headers: str) -> Any:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        body = {"cart_token": shown["X-Cart-Token"]}
+        return client.post("/api/cart/merge/", json=body, headers=user.headers | named)
+
+    return post
+
+
+@pytest.fixture
+def put(client: TestClient) -> Callable[..., Any]:
+    """Puts something in, as a user or a guest."""
+
+    def post(whose: SignedUser | dict[str, str], product: ProductCreated, quantity: int = 1) -> Any:
+        headers = whose.headers if isinstance(whose, SignedUser) else whose
+        body = {"product_id": product.product_id, "quantity": quantity}
+        return client.post("/api/cart/add_item/", json=body, headers=headers)
+
+    return post

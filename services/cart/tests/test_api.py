@@ -12,22 +12,14 @@ from common.events.catalog import ProductCreated
 from common.testing.badges import Badges
 from common.testing.signing import SignedUser, Signer
 
-ROUTES = [
-    ("GET", "/api/cart/"),
-    ("POST", "/api/cart/add_item/"),
-    ("POST", "/api/cart/update_item/"),
-    ("POST", "/api/cart/remove_item/"),
-    ("POST", "/api/cart/clear/"),
-]
 Made = Callable[..., ProductCreated]
 
 
 # The stranger
 
 
-@pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_a_stranger_is_asked_to_sign_in(client: TestClient, method: str, path: str) -> None:
-    answer = client.request(method, path, json={"product_id": 1, "quantity": 1} if method == "POST" else None)
+def test_a_stranger_has_nothing_to_merge_into_and_is_asked_to_sign_in(client: TestClient) -> None:
+    answer = client.post("/api/cart/merge/", json={"cart_token": "a" * 22})
 
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"
