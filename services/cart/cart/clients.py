@@ -9,6 +9,8 @@ from common.errors import Unavailable
 from common.http import Sister
 
 PRODUCTS = "/internal/products/"
+PAGE_TIMEOUT_S = 10.0
+"""For a page of the whole catalogue, for which nobody waits."""
 
 Word = Annotated[str, Field(max_length=16)]
 
@@ -42,7 +44,8 @@ class Catalog:
 
     def page(self, after: int, limit: int) -> list[Product]:
         """The next products in the order of their ids; an empty list at the end."""
-        return self._ask(after=after, limit=limit)
+        found = self._ask(after=after, limit=limit)
+        return sorted((product for product in found if product.product_id > after), key=lambda each: each.product_id)
 
     def _ask(self, **which: Any) -> list[Product]:
         status, body = self._sister.get(PRODUCTS, **which)

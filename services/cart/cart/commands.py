@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from cart.clients import Catalog
+from cart.clients import PAGE_TIMEOUT_S, Catalog
 from cart.copying import rebuild_copies
 from cart.settings import CartSettings
 from common import logs
@@ -13,7 +13,6 @@ from common.errors import Unavailable
 from common.http import Sister
 from common.service_tokens import Badge
 
-PAGE_TIMEOUT_S = 10.0
 ATTEMPTS = 3
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, Integer, Numeric, String
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, Integer, Numeric, SmallInteger, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from cart.holders import Holder, unknown_cart
@@ -21,6 +21,7 @@ MOST_PIECES = 999
 MOST_ID = 2**63 - 1
 KEEP_GUESTS = timedelta(days=30)
 """How long a guest's cart stays after its last change, and what became of it is remembered (design: api, section 4)."""
+THE_ROUND = 1
 
 
 class Base(DeclarativeBase):
@@ -150,3 +151,14 @@ class ProductCopy(Base):
             raise NotFound("there is no such product", code="product_not_found")
         if not self.is_in_stock:
             raise Conflict(f"{self.name} is out of stock", code="insufficient_stock", available=0)
+
+
+class Round(Base):
+    """How far the copies have been compared with catalog: one row; whoever puts `due_at` off takes the next page."""
+
+    __tablename__ = "copy_rounds"
+    __table_args__ = (TABLE_OPTIONS,)
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    after: Mapped[int] = mapped_column(BigInteger)
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime)

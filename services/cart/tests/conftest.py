@@ -1,6 +1,7 @@
 """What the tests of cart stand on: the whole application, a fake catalog, products in the copy."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
@@ -9,13 +10,19 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from redis import Redis
+from sqlalchemy import delete
 
+from cart.clients import Catalog
 from cart.copying import keep_copies
 from cart.main import build
+from cart.models import THE_ROUND, ProductCopy, Round
 from cart.settings import CartSettings
+from common.clock import now
 from common.database import Sessions, new_engine, new_sessions
 from common.events.catalog import ProductCreated
+from common.http import Sister
 from common.revocation import EPOCH
+from common.service_tokens import Badge
 from common.testing.badges import Badges
 from common.testing.broker import Broker
 from common.testing.signing import SignedUser, Signer
@@ -32,8 +39,13 @@ numbers = count(1)
 
 @pytest.fixture(scope="session")
 def database_url(new_schema: Callable[[Path], str]) -> str:
-    """Cart's schema."""
-    return new_schema(SERVICE)
+    """Cart's schema; nothing in it is compared with what the tests' catalogs say of everything."""
+    url = new_schema(SERVICE)
+    engine = new_engine(url)
+    with new_sessions(engine).begin() as session:
+        session.add(Round(id=THE_ROUND, after=0, due_at=now() + timedelta(days=1)))
+    engine.dispose()
+    return url
 
 
 @pytest.fixture(scope="session")
@@ -203,3 +215,29 @@ def put(client: TestClient) -> Callable[..., Any]:
         return client.post("/api/cart/add_item/", json=body, headers=headers)
 
     return post
+
+
+@pytest.fixture(scope="session")
+def own_schema(new_schema: Callable[[Path], str]) -> str:
+    """A schema in which the copies are compared with catalog's list."""
+    return new_schema(SERVICE)
+
+
+@pytest.fixture
+def own(own_schema: str) -> Iterator[Sessions]:
+    """A way into its tables, which are empty."""
+    engine = new_engine(own_schema)
+    sessions = new_sessions(engine)
+    with sessions.begin() as session:
+        session.execute(delete(ProductCopy))
+        session.execute(delete(Round))
+    yield sessions
+    engine.dispose()
+
+
+@pytest.fixture
+def listed(sister: FakeSister, badges: Badges) -> Iterator[Catalog]:
+    """A catalog that the test plays."""
+    asked = Sister("catalog", sister.url, Badge("cart", badges.key("cart")), timeout_s=5)
+    yield Catalog(asked)
+    asked.close()
