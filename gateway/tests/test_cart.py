@@ -6,7 +6,7 @@ import pytest
 
 from common.testing.waiting import eventually
 
-from .people import Json, Person, all_at_once, new_product, ok, problem
+from .people import Json, Person, Visitor, all_at_once, new_product, ok, problem
 from .site import PATIENCE_S
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -31,6 +31,24 @@ def test_things_are_laid_in_counted_and_taken_out(admin: Person, newcomer: Newco
     ok(buyer.post("/api/cart/remove_item/", {"product_id": lamp}))
     problem(buyer.post("/api/cart/remove_item/", {"product_id": lamp}), 404, "not_in_cart")
     assert _quantities(ok(buyer.get("/api/cart/"))) == {jar: 1}
+
+
+def test_a_guest_s_cart_comes_along_on_signing_in(admin: Person, stranger: Visitor, newcomer: Newcomer) -> None:
+    jar, lamp = new_product(admin), new_product(admin)
+    laid_in = stranger.post("/api/cart/add_item/", {"product_id": jar, "quantity": 2})
+    ok(laid_in)
+    token = laid_in.headers["x-cart-token"]
+    shown = {"X-Cart-Token": token}
+    assert _quantities(ok(stranger.get("/api/cart/", headers=shown))) == {jar: 2}
+    assert ok(stranger.post("/api/cart/validate/", headers=shown))["ok"]
+
+    buyer = newcomer()
+    ok(buyer.post("/api/cart/add_item/", {"product_id": jar}))
+    ok(stranger.post("/api/cart/add_item/", {"product_id": lamp}, headers=shown))
+    merged = ok(buyer.post("/api/cart/merge/", {"cart_token": token}))
+    assert (_quantities(merged["cart"]), merged["adjustments"]) == ({jar: 3, lamp: 1}, [])
+    problem(stranger.get("/api/cart/", headers=shown), 404, "unknown_cart")
+    problem(newcomer().post("/api/cart/merge/", {"cart_token": token}), 404, "unknown_cart")
 
 
 def test_nobody_sees_anothers_cart(admin: Person, newcomer: Newcomer) -> None:

@@ -125,6 +125,17 @@ def test_a_change_and_an_end_of_sale_reach_the_copy(
     assert (copy.status, copy.version) == ("archived", 5)
 
 
+def test_a_change_of_a_product_never_heard_of_is_enough_to_know_it(
+    sessions: Sessions, hear: Callable[..., None], product: Made
+) -> None:
+    change = ProductUpdated(**product(version=7, name="Changed").model_dump())
+    hear(change)
+
+    copy = copy_of(sessions, change.product_id)
+    assert copy is not None
+    assert (copy.name, copy.version) == ("Changed", 7)
+
+
 def test_a_stale_event_never_overwrites_a_newer_one(
     sessions: Sessions, hear: Callable[..., None], product: Made
 ) -> None:

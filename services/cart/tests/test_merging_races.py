@@ -72,7 +72,7 @@ def test_what_a_guest_puts_in_while_merging_is_merged_or_refused_and_never_lost(
     assert quantities(cart_of(client, user)) == {lantern.product_id: 1 + added}
 
 
-def test_merges_that_cross_wait_for_each_other_in_one_order(
+def test_merges_and_adds_that_cross_lose_nothing(
     merge: Callable[..., Any],
     put: Callable[..., Any],
     client: TestClient,
