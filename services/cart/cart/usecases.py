@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
+from uuid import UUID
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.mysql import insert
@@ -139,22 +140,23 @@ def clear_cart(sessions: Sessions, holder: Holder, currency: str, expected: Expe
 
 
 def take_out_ordered(session: Session, orders: Sequence[OrderPlaced]) -> None:
-    """Take what was ordered out of the buyers' carts, in the caller's transaction; what was added since stays."""
-    for order in sorted(orders, key=lambda order: Holder.user(order.user_id).cart_id):
-        ordered: Counter[int] = Counter()
-        for line in order.lines:
-            ordered[line.product_id] += line.quantity
-        _take_out(session, Holder.user(order.user_id), ordered)
+    """Take what was ordered out of the buyers' carts, in the caller's transaction; what was added since stays.
 
-
-def _take_out(session: Session, holder: Holder, ordered: Counter[int]) -> None:
-    cart = locked(session, holder)
-    mine = select(Line).where(Line.cart_id == cart.id, Line.product_id.in_(ordered))
-    lines = session.scalars(mine).all()
-    for line in lines:
-        _set(session, line, max(0, line.quantity - ordered[line.product_id]))
-    if lines:
-        cart.move_on()
+    The carts are held in the order of their ids, and only those that there are: who names items needs none.
+    """
+    ordered: dict[UUID, Counter[int]] = {}
+    for order in orders:
+        pieces = ordered.setdefault(Holder.user(order.user_id).cart_id, Counter())
+        for bought in order.lines:
+            pieces[bought.product_id] += bought.quantity
+    held = select(Cart).where(Cart.id.in_(ordered)).order_by(Cart.id).with_for_update()
+    carts = {cart.id: cart for cart in session.scalars(held)}
+    lines = session.scalars(select(Line).where(Line.cart_id.in_(carts))).all() if carts else []
+    taken = [line for line in lines if line.product_id in ordered[line.cart_id]]
+    for line in taken:
+        _set(session, line, max(0, line.quantity - ordered[line.cart_id][line.product_id]))
+    for cart_id in {line.cart_id for line in taken}:
+        carts[cart_id].move_on()
 
 
 def tidy(sessions: Sessions) -> None:
