@@ -95,6 +95,7 @@ items = {"items": [{"product_id": 1, "quantity": 1}]}
 step = sends(json={"status": "processing"})
 orders.members("GET", "/api/orders/", 200)
 orders.members("POST", "/api/orders/", 201, sent=sends(json=items))
+orders.admins("GET", "/api/orders/stats/", 200)
 orders.owners("GET", "/api/orders/{order_id}/", 200, ids=an_order)
 orders.owners("GET", "/api/orders/{order_id}/timeline/", 200, ids=an_order)
 orders.owners("DELETE", "/api/orders/{order_id}/", 200, ids=an_order)

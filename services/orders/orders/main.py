@@ -8,6 +8,7 @@ from common.app import Service
 from common.running import Every
 from orders import api
 from orders.clients import Cart, Catalog
+from orders.counting import Counts
 from orders.models import Status
 from orders.resolving import sweep, tidy
 from orders.settings import OrdersSettings
@@ -31,6 +32,8 @@ def build(settings: OrdersSettings | None = None) -> FastAPI:
         state={
             "till": Till(service.sessions, Catalog(catalog), Cart(cart), settings),
             "customer_cancel_until": Status(settings.customer_cancel_until),
+            "counts": Counts(),
+            "currency": settings.currency,
             "list_url": f"{settings.public_url}/api/orders/",
         },
     )

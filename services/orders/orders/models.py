@@ -76,9 +76,10 @@ class Order(Base):
     __table_args__ = (
         UniqueConstraint("number"),
         CheckConstraint("total >= 0", name="total_not_negative"),
-        Index("ix_orders_user_id_placement_id", "user_id", "placement", "id"),
-        Index("ix_orders_placement_status_id", "placement", "status", "id"),
         Index("ix_orders_placement_deadline", "placement", "deadline"),
+        Index("ix_orders_placement_created_at_id_status_total", "placement", "created_at", "id", "status", "total"),
+        Index("ix_orders_placement_status_created_at_id", "placement", "status", "created_at", "id"),
+        Index("ix_orders_user_id_placement_created_at_id_status", "user_id", "placement", "created_at", "id", "status"),
         TABLE_OPTIONS,
     )
 
@@ -105,12 +106,16 @@ class Order(Base):
 
     __mapper_args__ = {"version_id_col": version, "version_id_generator": False}
 
-    def move_to(self, wanted: Status) -> bool:
-        """Take a step; False when the order stands there already. Raises Conflict for a step that there is not."""
+    def move_to(self, wanted: Status, tracking: str | None = None) -> bool:
+        """Take a step, or only tell where the parcel is; False when the order stands there and nothing else is told.
+
+        Raises Conflict for a step that there is not.
+        """
         current = Status(self.status)
-        if wanted is current:
+        tracking = self.tracking if tracking is None else tracking
+        if wanted is current and tracking == self.tracking:
             return False
-        if wanted not in MOVES[current]:
+        if wanted is not current and wanted not in MOVES[current]:
             moves: dict[str, Any] = {"from": current, "to": wanted, "allowed": list(MOVES[current])}
             raise Conflict(
                 f"an order that is {current} cannot become {wanted}",
@@ -118,6 +123,7 @@ class Order(Base):
                 **moves,
             )
         self.status = wanted
+        self.tracking = tracking
         self.version += 1
         self.updated_at = now()
         return True
@@ -134,7 +140,7 @@ class Order(Base):
 
     def check_version(self, if_match: str | None) -> None:
         """Raises PreconditionFailed when the client has seen another version."""
-        if if_match is not None and if_match.strip() not in ("*", self.etag):
+        if if_match is not None and not {"*", self.etag} & {tag.strip() for tag in if_match.split(",")}:
             raise PreconditionFailed("the order has changed since; read it again", current=self.etag)
 
     @property

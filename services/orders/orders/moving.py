@@ -1,67 +1,104 @@
-"""Moving orders: each step once, told to whoever hears it."""
+"""Moving orders: each step once, told to whoever hears it.
 
+An order is read without a lock; the one UPDATE that takes the step names the status and version that were read. Of
+moves that come at once it lets exactly one through; the others read again what has become of the order.
+"""
+
+from typing import Any
 from uuid import UUID
 
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from common.database import Sessions, retried
-from common.errors import Forbidden, NotFound
+from common.database import LostRace, Sessions, affected, retried
+from common.errors import Forbidden
 from common.events.orders import OrderCancelled, OrderStatusChanged
 from common.idempotency import Answer, Claim, claim_one, finish
 from common.outbox import say
 from common.tokens import User
-from orders.models import Order, OrderMove, Placement, Status
+from orders.models import Order, OrderMove, Status
+from orders.queries import order_of
 from orders.schemas import Cancellation, Change, OrderView
 
 OWNERS_REASONS = ("customer", "other")
+MOVES_WITH_A_STEP = ("status", "tracking", "version", "updated_at")
 
 
 @retried
-def move_order(sessions: Sessions, admin: User, order_id: UUID, change: Change, if_match: str | None) -> OrderView:
+def move_order(sessions: Sessions, admin: User, order_id: UUID, change: Change, if_match: str | None) -> Answer:
     """Take an order a step further, or to where it stands already. Raises NotFound, Conflict, PreconditionFailed."""
     with sessions.begin() as session:
-        order = locked(session, admin, order_id)
+        order = _read(session, admin, order_id)
         order.check_version(if_match)
-        previous = order.status
-        if change.tracking is not None:
-            order.tracking = change.tracking
-        if order.move_to(change.status):
-            _note(session, order, previous, admin, change.reason, "")
-            _tell(session, order, previous, change.reason, restock=True)
-        return OrderView.of(order)
+        before = (order.status, order.version)
+        if order.move_to(change.status, change.tracking):
+            _step(session, order, before)
+            _note(session, order, before[0], admin, change.reason, "")
+            _tell(session, order, before[0], change.reason, restock=True)
+        return _shown(order)
 
 
 @retried
 def cancel_order(
-    sessions: Sessions, user: User, until: Status, order_id: UUID, wish: Cancellation, claim: Claim | None = None
+    sessions: Sessions,
+    user: User,
+    until: Status,
+    order_id: UUID,
+    wish: Cancellation,
+    if_match: str | None = None,
+    claim: Claim | None = None,
 ) -> Answer:
-    """Cancel once; a repeat gets the cancelled order again. Raises NotFound, Forbidden, Conflict."""
+    """Cancel once; a repeat gets the cancelled order again.
+
+    Raises NotFound, Forbidden, Conflict, PreconditionFailed.
+    """
     with sessions.begin() as session:
         outcome = claim_one(session, claim) if claim is not None else None
         if isinstance(outcome, Answer):
             return outcome
-        order = locked(session, user, order_id)
-        if not user.is_admin and (wish.reason not in OWNERS_REASONS or not wish.restock):
-            raise Forbidden("a customer may give the reasons customer and other, and restocks", code="not_allowed")
-        previous = order.status
+        order = _read(session, user, order_id)
+        reason = _reason(user, wish)
+        order.check_version(if_match)
+        before = (order.status, order.version)
         if order.cancel(by_owner=not user.is_admin, owner_until=until):
-            _note(session, order, previous, user, wish.reason, wish.note)
-            _tell(session, order, previous, wish.reason, restock=wish.restock)
-        answer = Answer(200, OrderView.of(order).model_dump(mode="json"), {"ETag": order.etag})
+            _step(session, order, before)
+            _note(session, order, before[0], user, reason, wish.note)
+            _tell(session, order, before[0], reason, restock=wish.restock)
+        answer = _shown(order)
         if outcome is not None:
             finish(session, outcome, answer)
         return answer
 
 
-def locked(session: Session, user: User, order_id: UUID) -> Order:
-    """The order, held against other moves. Raises NotFound for one that is missing or somebody else's."""
-    order = session.get(Order, order_id, with_for_update=True)
-    if order is None or order.placement != Placement.PLACED or not (user.is_admin or order.user_id == user.id):
-        raise NotFound("there is no such order")
+def _read(session: Session, user: User, order_id: UUID) -> Order:
+    """The order as it stands, no longer the session's: what is changed in it is written by `_step` alone."""
+    order = order_of(session, user, order_id)
+    session.expunge(order)
     return order
 
 
+def _reason(user: User, wish: Cancellation) -> str:
+    """Why it is cancelled. Raises Forbidden for what is not an owner's to say."""
+    if user.is_admin:
+        return wish.reason or "staff"
+    reason = wish.reason or "customer"
+    if reason not in OWNERS_REASONS or not wish.restock:
+        raise Forbidden("a customer may give the reasons customer and other, and restocks", code="not_allowed")
+    return reason
+
+
+def _step(session: Session, order: Order, before: tuple[str, int]) -> None:
+    """Write the step. Raises LostRace when the order no longer stands where it was read."""
+    status, version = before
+    here = update(Order).where(Order.id == order.id, Order.status == status, Order.version == version)
+    told: dict[str, Any] = {name: getattr(order, name) for name in MOVES_WITH_A_STEP}
+    if affected(session.execute(here.values(told).execution_options(synchronize_session=False))) != 1:
+        raise LostRace("the order has been moved at the same moment")
+
+
 def _note(session: Session, order: Order, previous: str, user: User, reason: str, note: str) -> None:
+    if order.status == previous:  # only the tracking has changed
+        return
     session.add(
         OrderMove(
             order_id=order.id,
@@ -78,7 +115,11 @@ def _note(session: Session, order: Order, previous: str, user: User, reason: str
 
 def _tell(session: Session, order: Order, previous: str, reason: str, *, restock: bool) -> None:
     data = order.event_data() | {"previous": previous}
-    if order.status == Status.CANCELLED:
+    if order.status == Status.CANCELLED != previous:
         say(session, OrderCancelled(**data, reason=reason, restock=restock))
     else:
         say(session, OrderStatusChanged(**data, status=order.status))
+
+
+def _shown(order: Order) -> Answer:
+    return Answer(200, OrderView.of(order).model_dump(mode="json"), {"ETag": order.etag})

@@ -1,74 +1,73 @@
 """What orders can be asked."""
 
-from typing import Any
+from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from common.database import Sessions
-from common.errors import Forbidden, Invalid, NotFound
-from common.ids import parse_id
+from common.errors import Forbidden, NotFound
 from common.pagination import Page, keyed, numbered
 from common.tokens import User
+from orders import finding
+from orders.counting import Counts
 from orders.models import Order, OrderMove, Placement
 from orders.schemas import MoveView, OrdersQuery, OrderView
+from orders.summing import check_range
 
 
 def read_order(sessions: Sessions, user: User, order_id: UUID) -> Order:
     """The order with its lines. Raises NotFound for one that is missing or somebody else's."""
     with sessions.begin() as session:
-        order = session.get(Order, order_id)
+        return order_of(session, user, order_id)
+
+
+def order_of(session: Session, user: User, order_id: UUID) -> Order:
+    """The same within the caller's transaction."""
+    order = session.get(Order, order_id)
     if order is None or order.placement != Placement.PLACED or not (user.is_admin or order.user_id == user.id):
         raise NotFound("there is no such order")
     return order
 
 
-def list_orders(sessions: Sessions, user: User, query: OrdersQuery, url: str) -> Page[OrderView]:
-    """A page of the user's own orders, or of all for an admin; newest first."""
-    wanted = _filtered(select(Order), user, query).order_by(Order.id.desc())
+def list_orders(sessions: Sessions, counts: Counts, user: User, query: OrdersQuery, url: str) -> Page[OrderView]:
+    """A page of the user's own orders, or of all for an admin; newest first.
+
+    Raises Forbidden for another user's, Invalid for a bad cursor or range, NotFound past the end.
+    """
+    owner = _owner(user, query)
+    check_range(query.created_from, query.created_to)
     with sessions.begin() as session:
         if query.by_cursor:
-            keys = query.after()
-            rows = session.scalars(_after(wanted, keys).limit(query.size + 1)).all()
-            shown = [OrderView.of(order) for order in rows[: query.size]]
-            last = [str(shown[-1].id)] if len(rows) > query.size else None
-            return keyed(url, query, shown, last)
-        count = session.scalar(_filtered(select(func.count()).select_from(Order), user, query)) or 0
-        rows = session.scalars(wanted.offset(query.offset).limit(query.page_size)).all()
-        return numbered(url, query, count, [OrderView.of(order) for order in rows])
+            found = finding.find(session, query, owner)
+            return keyed(url, query, _views(session, found.ids, query), found.last)
+        count = counts.count(session, query, owner)
+        found = finding.find(session, query, owner) if query.offset < count else finding.NOTHING
+        return numbered(url, query, count, _views(session, found.ids, query))
 
 
-def _filtered(statement: Select[Any], user: User, query: OrdersQuery) -> Select[Any]:
-    if query.user is not None and not user.is_admin:
+def _owner(user: User, query: OrdersQuery) -> UUID | None:
+    """Whose orders are listed; None for everybody's."""
+    if user.is_admin:
+        return query.user
+    if query.user is not None:
         raise Forbidden("only administrators may ask for another user's orders")
-    statement = statement.where(Order.placement == Placement.PLACED)
-    owner = query.user if user.is_admin else user.id
-    if owner is not None:
-        statement = statement.where(Order.user_id == owner)
-    if query.status is not None:
-        statement = statement.where(Order.status == query.status)
-    if query.number is not None:
-        statement = statement.where(Order.number == query.number)
-    if query.created_from is not None:
-        statement = statement.where(Order.created_at >= query.created_from)
-    if query.created_to is not None:
-        statement = statement.where(Order.created_at <= query.created_to)
-    return statement
+    return user.id
 
 
-def _after(statement: Select[Any], keys: list[Any] | None) -> Select[Any]:
-    if keys is None:
-        return statement
-    last = parse_id(str(keys[0])) if len(keys) == 1 else None
-    if last is None:
-        raise Invalid("this cursor is not one of ours; begin again with an empty one", code="invalid_cursor")
-    return statement.where(Order.id < last)
+def _views(session: Session, ids: Sequence[UUID], query: OrdersQuery) -> list[OrderView]:
+    """The orders that were found, in this order, but for one that has just changed its status."""
+    if not ids:
+        return []
+    rows = {order.id: order for order in session.scalars(select(Order).where(Order.id.in_(ids)))}
+    return [OrderView.of(rows[i]) for i in ids if query.status in (None, rows[i].status)]
 
 
 def read_timeline(sessions: Sessions, user: User, order_id: UUID) -> list[MoveView]:
     """Each move of an order; who made it only for admins. Raises NotFound."""
-    read_order(sessions, user, order_id)
     with sessions.begin() as session:
+        order_of(session, user, order_id)
         moves = session.scalars(select(OrderMove).where(OrderMove.order_id == order_id).order_by(OrderMove.id)).all()
     return [
         MoveView(

@@ -1,11 +1,20 @@
 """The bodies that orders takes and gives."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, EmailStr, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    EmailStr,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 from common.fields import Body, Sum, UtcTime, View, parse_money
 from common.pagination import ListQuery
@@ -15,7 +24,12 @@ MOST_LINES = 100
 MOST_PIECES = 999
 MOST_TOTAL = Decimal("9999999999999999.99")
 
-Short = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+"""Times that every database can keep."""
+NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
+NO_NUL = r"^[^\x00]*$"
+
+Short = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_CONTROLS)]
 Total = Annotated[
     Decimal,
     BeforeValidator(lambda value: parse_money(value, MOST_TOTAL)),
@@ -41,7 +55,7 @@ class Address(Body):
     line2: Short | None = None
     city: Short
     region: Short | None = None
-    postal_code: Annotated[str, StringConstraints(min_length=1, max_length=20)]
+    postal_code: Annotated[str, StringConstraints(min_length=1, max_length=20, pattern=NO_CONTROLS)]
     country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = Field(description="ISO 3166-1 alpha-2")
 
 
@@ -52,19 +66,23 @@ class NewOrder(Body):
     expected_total: Total | None = None
     contact: Contact | None = None
     shipping_address: Address | None = None
-    note: Annotated[str, StringConstraints(max_length=1000)] = ""
+    note: Annotated[str, StringConstraints(max_length=1000, pattern=NO_NUL)] = ""
 
 
 class Change(Body):
+    """Where an order is to stand; where it stands already, `tracking` alone is written anew."""
+
     status: Annotated[Status, Field(strict=False)]
     reason: Reason = "staff"
-    tracking: Annotated[str, StringConstraints(max_length=200)] | None = None
+    tracking: Annotated[str, StringConstraints(max_length=200, pattern=NO_CONTROLS)] | None = None
 
 
 class Cancellation(Body):
-    reason: Reason = "customer"
-    note: Annotated[str, StringConstraints(max_length=500)] = ""
-    restock: bool = True
+    """Owners give the reasons customer (theirs if none is given) and other, and restock; staff is administrators'."""
+
+    reason: Reason | None = None
+    note: Annotated[str, StringConstraints(max_length=500, pattern=NO_NUL)] = ""
+    restock: bool = Field(True, description="False lowers the sold count and leaves the stock")
 
 
 class ProductView(View):
@@ -131,18 +149,57 @@ def _not_a_number(sent: object) -> object:
 
 
 def _in_utc(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return min(max(moment if moment.tzinfo else moment.replace(tzinfo=UTC), EARLIEST), LATEST)
+
+
+def _to_its_end(moment: datetime) -> datetime:
+    """Times are shown in whole milliseconds: an order that is shown with this time lies before the next."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000 + 999)
 
 
 Moment = Annotated[datetime, BeforeValidator(_not_a_number), AfterValidator(_in_utc)]
+End = Annotated[Moment, AfterValidator(_to_its_end)]
 
 
 class OrdersQuery(ListQuery):
     status: Status | None = None
     created_from: Moment | None = None
-    created_to: Moment | None = None
+    created_to: End | None = None
     number: str | None = None
     user: UUID | None = None
+
+
+class StatsQuery(BaseModel):
+    """Orders that were created from then to then, both included; without them, today and the 29 days before (UTC)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    created_from: Moment | None = None
+    created_to: End | None = None
+
+
+class StatusStats(View):
+    status: Status
+    count: int
+    revenue: Sum
+
+
+class DayStats(View):
+    day: date
+    count: int
+    revenue: Sum
+
+
+class StatsView(View):
+    """Every order counts; a cancelled one brings no revenue. Days are those of UTC, none is left out."""
+
+    from_at: UtcTime
+    to_at: UtcTime
+    currency: str
+    count: int
+    revenue: Sum
+    by_status: list[StatusStats]
+    by_day: list[DayStats]
 
 
 class Resolution(View):

@@ -110,4 +110,5 @@ def test_a_time_without_a_zone_is_in_utc() -> None:
     query = OrdersQuery.model_validate(
         {"created_from": "2026-11-22T10:30:00", "created_to": "2026-11-22T12:30:00+02:00"}
     )
-    assert query.created_from == query.created_to == datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
+    assert query.created_from == datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
+    assert query.created_to == datetime(2026, 11, 22, 10, 30, 0, 999, tzinfo=UTC)
