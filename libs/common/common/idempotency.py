@@ -224,6 +224,13 @@ def free(session: Session, claims: Sequence[Claim]) -> None:
     )
 
 
+def forget(session: Session, claim: Claim) -> None:
+    """Drop a claim under which nothing was begun, as if the key had never been sent."""
+    keys = idempotency_keys
+    mine = and_(keys.c.scope == claim.scope, keys.c.owner == claim.owner, keys.c.status.is_(None))
+    session.execute(delete(keys).where(mine))
+
+
 def purge(session: Session) -> int:
     """Drop one chunk of expired, finished keys; how many were dropped."""
     keys = idempotency_keys

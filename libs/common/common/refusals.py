@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-from common.database import is_conflict, is_gone
+from common.database import LostRace, is_conflict, is_gone
 from common.errors import Problem, problem_body
 
 log = structlog.get_logger(__name__)
@@ -59,6 +59,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)  # type: ignore[arg-type]
     app.add_exception_handler(DBAPIError, _database)
     app.add_exception_handler(PoolTimeout, _database)
+    app.add_exception_handler(LostRace, _database)
     app.add_exception_handler(Exception, _unforeseen)
 
 

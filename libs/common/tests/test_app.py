@@ -16,6 +16,7 @@ from pydantic import Field
 from sqlalchemy import text
 
 from common.app import REDIS_S, Service
+from common.database import LostRace
 from common.errors import Conflict, TooMany
 from common.events.auth import UserRegistered
 from common.fields import Body, Money
@@ -108,6 +109,11 @@ def mistake(sessions: SessionsDep) -> None:
 def locked(sessions: SessionsDep) -> None:
     with sessions.begin() as session:
         session.execute(text("SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213, MESSAGE_TEXT = 'deadlock'"))
+
+
+@router.get("/overtaken/")
+def overtaken() -> None:
+    raise LostRace("somebody was faster, again")
 
 
 @router.get("/{toy_id}/")
@@ -483,6 +489,7 @@ def test_without_a_free_connection_a_service_says_503(build: Client) -> None:
 
 def test_a_deadlock_that_outlived_its_retries_is_a_503(client: TestClient) -> None:
     problem(client.get("/api/toys/locked/"), 503, "unavailable")
+    problem(client.get("/api/toys/overtaken/"), 503, "unavailable")
 
 
 def test_metrics_tell_the_outbox_and_stay_there_without_the_database(

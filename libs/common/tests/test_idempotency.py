@@ -23,6 +23,7 @@ from common.idempotency import (
     finish,
     finish_all,
     finish_scope,
+    forget,
     free,
     idempotency_keys,
     known,
@@ -204,6 +205,19 @@ def test_a_freed_key_is_taken_over_at_once(sessions: Sessions, claimed: Claimed)
     with sessions.begin() as session:
         free(session, [first])
     assert code(claimed(claim_for())) == "idempotency_in_progress", "only its owner frees a claim"
+
+
+def test_a_claim_that_is_forgotten_was_never_made_and_a_finished_one_stays(
+    sessions: Sessions, claimed: Claimed
+) -> None:
+    begun, done = claim_for(), claim_for("l")
+    for claim in (begun, done):
+        claimed(claim)
+    store(sessions, done, Answer(201, {}))
+    with sessions.begin() as session:
+        forget(session, begun)
+        forget(session, done)
+        assert (known(session, begun), known(session, done)) == (False, True)
 
 
 def test_a_claim_that_is_rolled_back_leaves_nothing(sessions: Sessions, claimed: Claimed) -> None:
