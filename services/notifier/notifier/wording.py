@@ -97,6 +97,8 @@ def _confirmation(event: OrderPlaced) -> Sequence[Wording]:
 
 
 def _status(event: OrderStatusChanged) -> Sequence[Wording]:
+    if event.status == event.previous:  # only its tracking has changed
+        return []
     subject = f"Your order {event.number} is {event.status}"
     return _about_order(event, "order_status", subject, {"status": event.status, "previous": event.previous})
 

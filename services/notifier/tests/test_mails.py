@@ -59,6 +59,12 @@ def test_each_move_and_the_cancellation_are_told(sessions: Sessions, office: Pos
     assert sum("is cancelled" in subject for subject in subjects) == 1
 
 
+def test_where_a_parcel_is_may_change_without_a_mail(sessions: Sessions) -> None:
+    user = new_id()
+    mails = queue(sessions, registered(user), moved(user, new_id(), 4, "shipped", "shipped"))
+    assert [mail.type for mail in mails] == ["welcome"]
+
+
 def test_a_placement_that_was_given_up_is_not_worth_a_mail(sessions: Sessions) -> None:
     user = new_id()
     mails = queue(sessions, registered(user), cancelled(user, new_id(), was_placed=False))
