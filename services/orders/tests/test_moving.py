@@ -1,6 +1,5 @@
 """Moving and cancelling orders: each step once, by whom it may be taken."""
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -8,6 +7,8 @@ from fastapi.testclient import TestClient
 
 from common.testing.broker import Broker
 from common.testing.signing import SignedUser
+from orders.main import build
+from orders.settings import OrdersSettings
 
 from .conftest import Shelves
 
@@ -93,6 +94,85 @@ def test_a_version_that_has_gone_by_is_a_412(client: TestClient, order_id: str, 
     assert move(client, admin, order_id, "shipped", **{"If-Match": '"1"'}).status_code == 412
 
 
+def test_any_of_several_versions_will_do_but_a_weak_one_will_not(
+    client: TestClient, order_id: str, admin: SignedUser
+) -> None:
+    for stale in ('W/"1"', "1", "", '"7", "8"'):
+        assert move(client, admin, order_id, "processing", **{"If-Match": stale}).status_code == 412, stale
+    assert move(client, admin, order_id, "processing", **{"If-Match": '"7", "1"'}).status_code == 200
+    assert move(client, admin, order_id, "shipped", **{"If-Match": "*"}).status_code == 200
+
+
+def test_a_version_that_has_gone_by_cannot_be_cancelled(
+    client: TestClient, order_id: str, ada: SignedUser, admin: SignedUser
+) -> None:
+    move(client, admin, order_id, "processing")
+    stale, fresh = (admin.headers | {"If-Match": tag} for tag in ('"1"', '"2"'))
+    assert client.delete(f"/api/orders/{order_id}/", headers=stale).status_code == 412
+    assert client.post(f"/api/orders/{order_id}/cancel/", headers=stale).status_code == 412
+    assert client.post(f"/api/orders/{order_id}/cancel/", headers=fresh).status_code == 200
+
+
+def test_every_answer_about_an_order_says_its_version(
+    client: TestClient, order_id: str, ada: SignedUser, admin: SignedUser
+) -> None:
+    path = f"/api/orders/{order_id}/"
+    for version, method, status in ((2, "PUT", "processing"), (3, "PATCH", "cancelled")):
+        for _ in range(2):
+            answer = client.request(method, path, json={"status": status}, headers=admin.headers)
+            assert (answer.status_code, answer.headers["etag"]) == (200, f'"{version}"')
+            assert client.get(path, headers=ada.headers).json() == answer.json()
+    for answer in (client.delete(path, headers=ada.headers), client.post(f"{path}cancel/", headers=ada.headers)):
+        assert (answer.status_code, answer.headers["etag"]) == (200, '"3"')
+
+
+def test_tracking_comes_with_a_step_or_alone_and_then_nobody_has_moved(
+    client: TestClient, order_id: str, ada: SignedUser, admin: SignedUser, broker: Broker
+) -> None:
+    tap = broker.tap("order.status_changed")
+    path = f"/api/orders/{order_id}/"
+
+    def tell(**body: Any) -> Any:
+        return client.patch(path, json=body, headers=admin.headers).json()
+
+    move(client, admin, order_id, "processing")
+    for tracking, version in (("T-1", 3), ("T-1", 3), (None, 3), ("T-2", 4)):
+        shown = tell(status="shipped", tracking=tracking)
+        assert (shown["tracking"], shown["version"]) == (tracking or "T-1", version)
+    refused = client.patch(path, json={"status": "pending", "tracking": "T-3"}, headers=admin.headers)
+    assert refused.status_code == 409
+    read = client.get(path, headers=ada.headers)
+    assert (read.json()["tracking"], read.headers["etag"]) == ("T-2", '"4"')
+    events = broker.take(tap, 3)
+    assert [(e["sequence"], e["data"]["previous"], e["data"]["status"]) for e in events] == [
+        (2, "pending", "processing"),
+        (3, "processing", "shipped"),
+        (4, "shipped", "shipped"),
+    ]
+    timeline = client.get(f"{path}timeline/", headers=ada.headers).json()
+    assert [step["status"] for step in timeline] == ["pending", "processing", "shipped"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"tracking": "T-1"},
+        {"status": "shipped", "tracking": "x" * 201},
+        {"status": "shipped", "tracking": "T\n1"},
+        {"status": "shipped", "reason": "boredom"},
+        {"status": "shipped", "total": "0.01"},
+        [],
+    ],
+)
+def test_a_wish_to_move_that_makes_no_sense_is_a_400(
+    client: TestClient, order_id: str, admin: SignedUser, body: Any
+) -> None:
+    answer = client.patch(f"/api/orders/{order_id}/", json=body, headers=admin.headers)
+    assert answer.status_code == 400
+    assert answer.json()["errors"]
+
+
 def test_a_version_that_is_known_is_not_sent_again(client: TestClient, order_id: str, ada: SignedUser) -> None:
     answer = client.get(f"/api/orders/{order_id}/", headers=ada.headers | {"If-None-Match": '"1"'})
     assert (answer.status_code, answer.content) == (304, b"")
@@ -111,6 +191,106 @@ def test_the_owner_cancels_and_a_repeat_answers_the_same(
     assert event["data"]["restock"] is True
     assert event["data"]["lines"][0]["quantity"] == 2
     assert broker.size(tap) == 0
+
+
+def test_a_repeat_by_another_route_answers_the_same(
+    client: TestClient, order_id: str, ada: SignedUser, admin: SignedUser, broker: Broker
+) -> None:
+    tap = broker.tap("order.cancelled", "order.status_changed")
+    path = f"/api/orders/{order_id}/"
+    first = client.post(f"{path}cancel/", json={"reason": "other"}, headers=ada.headers)
+    assert first.json()["status"] == "cancelled"
+    for again in (
+        client.delete(path, headers=ada.headers),
+        client.post(f"{path}cancel/", json={"note": "once more"}, headers=ada.headers),
+        client.delete(path, headers=admin.headers),
+        client.put(path, json={"status": "cancelled"}, headers=admin.headers),
+    ):
+        assert (again.status_code, again.json()) == (200, first.json())
+    broker.take(tap, 1)
+    timeline = client.get(f"{path}timeline/", headers=ada.headers).json()
+    assert [(step["reason"], step["note"]) for step in timeline] == [("customer", ""), ("other", "")]
+    assert broker.size(tap) == 0
+
+
+@pytest.mark.parametrize("status", ["shipped", "delivered"])
+def test_nobody_cancels_what_has_left_the_house(
+    client: TestClient, order_id: str, ada: SignedUser, admin: SignedUser, status: str
+) -> None:
+    for step in ("processing", "shipped", "delivered")[: 2 if status == "shipped" else 3]:
+        move(client, admin, order_id, step)
+    for user in (ada, admin):
+        for answer in (
+            client.delete(f"/api/orders/{order_id}/", headers=user.headers),
+            client.post(f"/api/orders/{order_id}/cancel/", headers=user.headers),
+        ):
+            assert (answer.status_code, answer.json()["code"]) == (409, "not_cancellable")
+    assert client.get(f"/api/orders/{order_id}/", headers=ada.headers).json()["status"] == status
+
+
+def test_owners_may_cancel_later_where_the_shop_says_so(
+    settings: OrdersSettings, shelves: Shelves, ada: SignedUser, admin: SignedUser
+) -> None:
+    patient = settings.model_copy(update={"customer_cancel_until": "processing"})
+    with TestClient(build(patient), raise_server_exceptions=False) as client:
+        body = {"items": [{"product_id": 1, "quantity": 2}]}
+        placed = client.post("/api/orders/", json=body, headers=ada.headers).json()["id"]
+        move(client, admin, placed, "processing")
+        assert client.delete(f"/api/orders/{placed}/", headers=ada.headers).json()["status"] == "cancelled"
+
+
+@pytest.mark.parametrize("body", [{"reason": r} for r in ("inventory", "fraud", "declined", "staff", "expired")])
+def test_owners_give_their_own_reasons_and_always_restock(
+    client: TestClient, order_id: str, ada: SignedUser, body: dict[str, Any]
+) -> None:
+    path = f"/api/orders/{order_id}/cancel/"
+    for wish in (body, {"restock": False}):
+        refused = client.post(path, json=wish, headers=ada.headers)
+        assert (refused.status_code, refused.json()["code"]) == (403, "not_allowed")
+    assert client.get(f"/api/orders/{order_id}/", headers=ada.headers).json()["status"] == "pending"
+
+
+def test_without_a_reason_it_is_the_customer_s_or_the_staff_s(
+    client: TestClient, shelves: Shelves, ada: SignedUser, admin: SignedUser
+) -> None:
+    for user, reason in ((ada, "customer"), (admin, "staff")):
+        body = {"items": [{"product_id": 1, "quantity": 1}]}
+        path = f"/api/orders/{client.post('/api/orders/', json=body, headers=ada.headers).json()['id']}/"
+        client.delete(path, headers=user.headers)
+        assert client.get(f"{path}timeline/", headers=ada.headers).json()[-1]["reason"] == reason
+
+
+def test_goods_that_are_gone_are_not_put_back(
+    client: TestClient, order_id: str, admin: SignedUser, broker: Broker
+) -> None:
+    tap = broker.tap("order.cancelled")
+    body = {"reason": "inventory", "restock": False}
+    client.post(f"/api/orders/{order_id}/cancel/", json=body, headers=admin.headers)
+    (event,) = broker.take(tap, 1)
+    assert (event["data"]["restock"], event["data"]["was_placed"], event["data"]["previous"]) == (
+        False,
+        True,
+        "pending",
+    )
+    assert event["data"]["lines"][0]["quantity"] == 2
+
+
+@pytest.mark.parametrize("body", [{"note": "x" * 501}, {"note": "\x00"}, {"restock": "no"}, {"why": "?"}, [], "late"])
+def test_a_wish_to_cancel_that_makes_no_sense_is_a_400(
+    client: TestClient, order_id: str, ada: SignedUser, body: Any
+) -> None:
+    assert client.post(f"/api/orders/{order_id}/cancel/", json=body, headers=ada.headers).status_code == 400
+
+
+def test_a_key_for_another_wish_to_cancel_is_a_422_and_a_refusal_frees_it(
+    client: TestClient, order_id: str, ada: SignedUser, admin: SignedUser
+) -> None:
+    path, key = f"/api/orders/{order_id}/cancel/", {"Idempotency-Key": order_id}
+    assert client.post(path, json={"reason": "fraud"}, headers=ada.headers | key).status_code == 403
+    assert client.post(path, json={"reason": "other"}, headers=ada.headers | key).status_code == 200
+    again = client.post(path, json={"reason": "customer"}, headers=ada.headers | key)
+    assert (again.status_code, again.json()["code"]) == (422, "idempotency_key_reused")
+    assert client.post(path, json={"reason": "staff"}, headers=admin.headers | key).status_code == 200
 
 
 def test_it_is_too_late_for_the_owner_once_it_is_processed(
@@ -140,52 +320,3 @@ def test_a_cancellation_says_why_and_the_timeline_keeps_it(
     assert "user" not in shown[1]
     seen_by_admin = client.get(f"/api/orders/{order_id}/timeline/", headers=admin.headers).json()
     assert seen_by_admin[1]["user"] == str(admin.id)
-
-
-def test_of_cancel_and_process_exactly_one_wins(
-    client: TestClient, shelves: Shelves, ada: SignedUser, admin: SignedUser, broker: Broker
-) -> None:
-    shelves.stock[1] = 1000
-    tap = broker.tap("order.cancelled", "order.status_changed")
-    body = {"items": [{"product_id": 1, "quantity": 1}]}
-    outcomes = []
-    with ThreadPoolExecutor(2) as pool:
-        for _ in range(40):
-            placed = client.post("/api/orders/", json=body, headers=ada.headers).json()["id"]
-            cancelled = pool.submit(client.delete, f"/api/orders/{placed}/", headers=ada.headers)
-            moved = pool.submit(move, client, admin, placed, "processing")
-            outcomes.append(sorted((cancelled.result().status_code, moved.result().status_code)))
-    assert outcomes == [[200, 409]] * 40
-    assert len({event["subject"] for event in broker.take(tap, 40)}) == 40
-    assert broker.size(tap) == 0
-
-
-def test_lists_are_the_users_own_filtered_and_paged(
-    client: TestClient, shelves: Shelves, ada: SignedUser, bob: SignedUser, admin: SignedUser
-) -> None:
-    body = {"items": [{"product_id": 1, "quantity": 1}]}
-    ids = [client.post("/api/orders/", json=body, headers=ada.headers).json()["id"] for _ in range(5)]
-    client.post("/api/orders/", json=body, headers=bob.headers)
-    client.delete(f"/api/orders/{ids[0]}/", headers=ada.headers)
-
-    page = client.get("/api/orders/?page_size=2&page=2", headers=ada.headers).json()
-    assert page["count"] == 5
-    assert [order["id"] for order in page["results"]] == [ids[2], ids[1]]
-    assert "page=3" in page["next"]
-    assert "page=1" in page["previous"]
-    cancelled = client.get("/api/orders/?status=cancelled", headers=ada.headers).json()
-    assert [order["id"] for order in cancelled["results"]] == [ids[0]]
-
-    walked, link = [], "/api/orders/?cursor=&limit=2"
-    while link:
-        page = client.get(link.split(":8080")[-1], headers=ada.headers).json()
-        walked += [order["id"] for order in page["results"]]
-        assert page["count"] is None or "count" not in page
-        link = page["next"]
-    assert walked == ids[::-1]
-
-    assert client.get(f"/api/orders/?user={ada.id}", headers=admin.headers).json()["count"] == 5
-    assert client.get(f"/api/orders/?user={ada.id}", headers=bob.headers).status_code == 403
-    for wrong in ("page=0", "page_size=101", "limit=0", "colour=red", "cursor=x", "status=lost", "user=7"):
-        assert client.get(f"/api/orders/?{wrong}", headers=ada.headers).status_code == 400, wrong
-    assert client.get("/api/orders/?page=9", headers=ada.headers).status_code == 404
