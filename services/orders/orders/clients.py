@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from common.errors import Unavailable
 from common.events.orders import Line
@@ -20,12 +21,21 @@ class Shortage(BaseModel):
     available: int
 
 
+class HeldLine(Line):
+    """A line that is held, as an order can keep it."""
+
+    quantity: int = Field(ge=1)
+    sku: str | None = Field(max_length=64)
+    name: str = Field(max_length=255)
+    price: Decimal = Field(ge=0, max_digits=10, decimal_places=2)
+
+
 class Hold(BaseModel):
     """Catalog's answer for one order."""
 
     order_id: UUID
-    outcome: str
-    lines: list[Line] = []
+    outcome: Literal["held", "short", "unavailable", "unknown", "released", "mismatch"]
+    lines: list[HeldLine] = []
     items: list[Shortage] = []
 
     @property
@@ -35,8 +45,8 @@ class Hold(BaseModel):
 
 
 class CartLine(BaseModel):
-    product_id: int
-    quantity: int
+    product_id: int = Field(ge=1)
+    quantity: int = Field(ge=1)
 
 
 HOLDS = TypeAdapter(list[Hold])
@@ -60,9 +70,19 @@ class Catalog:
             holds = {hold.order_id: hold for hold in HOLDS.validate_python(body["results"])}
         except (ValidationError, KeyError, TypeError) as error:
             raise Unavailable(f"catalog answered {status} with something else", code="catalog_unavailable") from error
-        if holds.keys() != wanted.keys():
+        if holds.keys() != wanted.keys() or not all(_fits(hold, wanted[hold.order_id]) for hold in holds.values()):
             raise Unavailable("catalog answered for other orders", code="catalog_unavailable")
         return holds
+
+
+def _fits(hold: Hold, wanted: Sequence[Mapping[str, int]]) -> bool:
+    """Whether exactly what was wanted is held, if anything is."""
+    held = [{"product_id": line.product_id, "quantity": line.quantity} for line in hold.lines]
+    return hold.outcome != "held" or sorted(held, key=_product) == sorted(wanted, key=_product)
+
+
+def _product(line: Mapping[str, int]) -> int:
+    return line["product_id"]
 
 
 class Cart:

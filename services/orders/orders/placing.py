@@ -7,6 +7,7 @@
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -14,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import case, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from common.clock import now
@@ -21,7 +23,7 @@ from common.database import Sessions, retried
 from common.errors import Conflict, NotFound, Problem, Unavailable
 from common.events.orders import OrderPlaced
 from common.faults import fault
-from common.idempotency import Answer, Claim, claim_all, finish_all, free
+from common.idempotency import Answer, Claim, claim_all, finish_all, forget, free
 from common.outbox import say
 from orders.clients import Catalog, Hold
 from orders.models import Order, OrderLine, OrderMove, Placement, Status, order_number
@@ -79,6 +81,7 @@ def _write_down(
             elif (order := begun.get(outcome.resource_id)) is not None and order.placement != Placement.PENDING:
                 results[wish.claim.owner] = expired()
             elif order is None and not wish.wanted:
+                forget(session, outcome)  # what the key was known for is past its keeping time: a repeat reads the cart
                 results[wish.claim.owner] = Unavailable("the cart could not be read in time; try again")
             else:
                 intents.append(Intent(wish, outcome, order or _intent(wish, outcome, terms)))
@@ -132,7 +135,12 @@ def _hold_and_commit(sessions: Sessions, catalog: Catalog, intents: Sequence[Int
         _set_free(sessions, intents)
         return {intent.placing.claim.owner: problem for intent in intents}
     fault("orders.after_hold")
-    results = _commit(sessions, intents, holds)
+    try:
+        results = _commit(sessions, intents, holds)
+    except Exception:
+        with suppress(SQLAlchemyError):
+            _set_free(sessions, intents)
+        raise
     fault("orders.after_commit")
     return results
 
