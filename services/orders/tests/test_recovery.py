@@ -1,34 +1,29 @@
 """An order whose placing broke off: somebody finishes it or gives it back, never both and never neither."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx2
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from common.clock import now
 from common.database import new_sessions
-from common.idempotency import idempotency_keys
+from common.faults import CRASH_STATUS
 from common.ids import new_id
 from common.testing.badges import Badges
 from common.testing.broker import Broker
 from common.testing.migrations import walk
 from common.testing.signing import SignedUser
-from common.testing.waiting import eventually
 from orders.models import Order, Placement
 from orders.resolving import sweep
 from orders.settings import OrdersSettings
 
 from .conftest import FOLDER, Shelves
+from .processes import Running, ids, lease_over, overdue, placements, running
 
 BODY = {"items": [{"product_id": 1, "quantity": 2}]}
 Ask = Callable[[Any], Any]
@@ -36,21 +31,11 @@ POINTS = ["orders.after_intent", "orders.after_hold", "orders.before_commit", "o
 
 
 @pytest.fixture
-def crashing(settings: OrdersSettings, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+def crashing(settings: OrdersSettings, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Running]:
     """A real orders process that dies at the point the test names."""
-    environment = {f"STOA_{name.upper()}": str(value) for name, value in settings.model_dump().items()}
-    socket = tmp_path / "orders.sock"
-    command = [sys.executable, "-m", "uvicorn", "--factory", "orders.main:build", "--uds", str(socket)]
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command, env=os.environ | environment | {"STOA_FAULT": request.param}, stdout=log, stderr=log
-        )
-        try:
-            eventually(socket.exists)
-            yield str(socket)
-        finally:
-            process.kill()
-            assert process.wait() == 137, (tmp_path / "log").read_text()[-2000:]
+    with running(settings, tmp_path, request.param) as process:
+        yield process
+        assert process.end() == CRASH_STATUS, process.log.read_text()[-2000:]
 
 
 @pytest.fixture
@@ -64,22 +49,10 @@ def ask(client: TestClient, badges: Badges) -> Ask:
     return resolve
 
 
-def overdue(engine: Engine) -> None:
-    with Session(engine) as session:
-        pending = update(Order).where(Order.placement == Placement.PENDING)
-        session.execute(pending.values(deadline=now() - timedelta(seconds=1)))
-        session.commit()
-
-
-def placements(engine: Engine, user: UUID) -> list[str]:
-    with Session(engine) as session:
-        return list(session.scalars(select(Order.placement).where(Order.user_id == user)))
-
-
 @pytest.mark.parametrize("crashing", POINTS, indirect=True)
 @pytest.mark.parametrize("repeated", [True, False], ids=["the buyer asks again", "the buyer has gone"])
 def test_a_crash_at_any_point_ends_in_a_whole_order_or_in_free_stock(
-    crashing: str,
+    crashing: Running,
     repeated: bool,
     shelves: Shelves,
     engine: Engine,
@@ -90,17 +63,14 @@ def test_a_crash_at_any_point_ends_in_a_whole_order_or_in_free_stock(
 ) -> None:
     taps = {name: broker.tap(name) for name in ("order.placed", "order.cancelled")}
     headers = ada.headers | {"Idempotency-Key": str(uuid4())}
-    transport = httpx2.HTTPTransport(uds=crashing)
-    with httpx2.Client(transport=transport, base_url="http://orders") as dying:
-        eventually(lambda: _up(dying))
-        with pytest.raises(httpx2.TransportError):
-            dying.post("/api/orders/", json=BODY, headers=headers)
+    with pytest.raises(httpx2.TransportError):
+        crashing.http.post("/api/orders/", json=BODY, headers=headers)
 
     committed = "after_commit" in request.node.callspec.id
     assert placements(engine, ada.id) == [Placement.PLACED if committed else Placement.PENDING]
     client = request.getfixturevalue("client")
     if repeated:
-        _lease_over(engine)
+        lease_over(engine)
         answer = client.post("/api/orders/", json=BODY, headers=headers)
         assert answer.status_code == 201, answer.text
         assert answer.headers.get("idempotent-replayed") == ("true" if committed else None)
@@ -122,30 +92,12 @@ def test_a_crash_at_any_point_ends_in_a_whole_order_or_in_free_stock(
         assert (again.status_code, again.json()["code"]) == (409, "order_expired")
 
 
-def ids(engine: Engine, user: UUID) -> list[UUID]:
-    with Session(engine) as session:
-        return list(session.scalars(select(Order.id).where(Order.user_id == user)))
-
-
 def told(broker: Broker, tap: str, subject: str) -> Any:
     """The data of the event about this order; what earlier tests left in the outbox may come before it."""
     while True:
         (event,) = broker.take(tap, 1)
         if event["subject"] == subject:
             return event["data"]
-
-
-def _up(client: Any) -> bool:
-    try:
-        return bool(client.get("/healthz").status_code == 200)
-    except httpx2.TransportError:
-        return False
-
-
-def _lease_over(engine: Engine) -> None:
-    with Session(engine) as session:
-        session.execute(update(idempotency_keys).values(lease_until=now() - timedelta(seconds=1)))
-        session.commit()
 
 
 def test_catalog_is_told_the_final_word(
