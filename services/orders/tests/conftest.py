@@ -29,6 +29,7 @@ class Shelves:
         self.stock: dict[int, int] = {}
         self.holds: dict[str, list[dict[str, Any]]] = {}
         self.gone: set[int] = set()
+        self.prices: dict[int, str] = {}
         self.calls = 0
         played.answer("POST", "/internal/reservations/", self._reserve)
 
@@ -51,7 +52,8 @@ class Shelves:
             for product, quantity in wanted:
                 self.stock[product] -= quantity
             self.holds[order_id] = [
-                {"product_id": p, "quantity": q, "sku": f"SKU-{p}", "name": f"Product {p}", "price": "2.50"}
+                {"product_id": p, "quantity": q, "sku": f"SKU-{p}", "name": f"Product {p}"}
+                | {"price": self.prices.get(p, "2.50")}
                 for p, q in wanted
             ]
         return {"order_id": order_id, "outcome": "held", "lines": self.holds[order_id], "items": []}

@@ -158,16 +158,19 @@ def test_a_key_that_cannot_be_one_is_a_400(client: TestClient, shelves: Shelves,
     assert answer.status_code == 400
 
 
-def test_fifty_parallel_requests_with_one_key_make_one_order(
+def test_fifty_parallel_requests_with_one_key_make_one_order_and_then_the_same_answer_for_ever(
     client: TestClient, shelves: Shelves, ada: SignedUser
 ) -> None:
     key = str(uuid4())
     with ThreadPoolExecutor(50) as pool:
         answers = list(pool.map(lambda _: order(client, ada, ONE, key), range(50)))
+        replays = list(pool.map(lambda _: order(client, ada, ONE, key), range(50)))
     assert {answer.status_code for answer in answers} <= {201, 409}
-    placed = {answer.json()["id"] for answer in answers if answer.status_code == 201}
-    assert len(placed) == 1
-    assert all(a.json()["code"] == "idempotency_in_progress" for a in answers if a.status_code == 409)
+    late = [answer for answer in answers if answer.status_code == 409]
+    assert all((a.json()["code"], a.headers["retry-after"]) == ("idempotency_in_progress", "1") for a in late)
+    (body,) = {answer.content for answer in (*answers, *replays) if answer.status_code == 201}
+    assert {(a.status_code, a.content, a.headers["idempotent-replayed"]) for a in replays} == {(201, body, "true")}
+    assert len({replay.headers["location"] for replay in replays}) == 1
     assert client.get("/api/orders/", headers=ada.headers).json()["count"] == 1
     assert shelves.stock[1] == 98
 
