@@ -1,6 +1,7 @@
 """Keeping cart's own copy of the catalogue, so that carts work while catalog is away."""
 
 from collections.abc import Sequence
+from threading import Lock
 
 from sqlalchemy import func
 from sqlalchemy.dialects.mysql import insert
@@ -13,6 +14,8 @@ from common.events.catalog import ProductEvent
 
 FIELDS = ("product_id", "sku", "name", "price", "currency", "status", "availability", "version")
 PAGE = 500
+LOCKS = 64
+"""Products may share one: then the second waits for the first's answer in vain, and asks."""
 
 
 def keep_copies(session: Session, products: Sequence[ProductEvent | Product]) -> None:
@@ -30,14 +33,28 @@ def keep_copies(session: Session, products: Sequence[ProductEvent | Product]) ->
     session.execute(told.on_duplicate_key_update(changes), rows)
 
 
-def learn_product(sessions: Sessions, catalog: Catalog, product_id: int) -> None:
-    """Ask catalog about a product that was never heard of; one that is known costs no call. Raises Unavailable."""
-    with sessions.begin() as session:
-        if session.get(ProductCopy, product_id) is not None:
+class Learner:
+    """Asks catalog about products that were never heard of, about each once however many wait for the answer."""
+
+    def __init__(self, sessions: Sessions, catalog: Catalog) -> None:
+        self._sessions = sessions
+        self._catalog = catalog
+        self._locks = [Lock() for _ in range(LOCKS)]
+
+    def learn(self, product_id: int) -> None:
+        """See to it that the product is known, if catalog knows it; then it costs no call. Raises Unavailable."""
+        if self._is_known(product_id):
             return
-    product = catalog.product(product_id)
-    if product is not None:
-        _save(sessions, [product])
+        with self._locks[product_id % LOCKS]:
+            if self._is_known(product_id):
+                return
+            product = self._catalog.product(product_id)
+            if product is not None:
+                _save(self._sessions, [product])
+
+    def _is_known(self, product_id: int) -> bool:
+        with self._sessions.begin() as session:
+            return session.get(ProductCopy, product_id) is not None
 
 
 def rebuild_copies(sessions: Sessions, catalog: Catalog) -> int:

@@ -9,7 +9,7 @@ from cart.caching import Private
 from cart.clients import PAGE_TIMEOUT_S, Catalog
 from cart.comparing import compare_next
 from cart.consumers import hear
-from cart.copying import learn_product
+from cart.copying import Learner
 from cart.settings import CartSettings
 from common.app import Service
 from common.running import Every
@@ -33,7 +33,7 @@ def build(settings: CartSettings | None = None) -> FastAPI:
     return service.app(
         routers=[api.router, api.internal],
         state={
-            "learn": partial(learn_product, service.sessions, Catalog(catalog)),
+            "learn": Learner(service.sessions, Catalog(catalog)).learn,
             "currency": settings.currency,
         },
         front=Private,

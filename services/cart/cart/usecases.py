@@ -29,7 +29,7 @@ MOST_EXPIRED = 100
 Expected = Set[int] | None
 """Versions of the cart on which the client wants to act; None for any."""
 Learn = Callable[[int], None]
-"""`copying.learn_product` for a product's id."""
+"""`copying.Learner.learn`."""
 
 
 def add_item(

@@ -13,9 +13,11 @@ from common.events.orders import Line, OrderPlaced
 from common.ids import new_id
 from common.testing.broker import Broker
 from common.testing.signing import SignedUser, Signer
+from common.testing.sisters import FakeSister
 from common.testing.waiting import eventually
 
 Made = Callable[..., ProductCreated]
+PRODUCTS = "/internal/products/"
 
 
 def at_once(times: int, work: Callable[[int], Any]) -> list[Any]:
@@ -57,6 +59,19 @@ def test_a_hundred_adds_at_once_make_a_hundred(client: TestClient, signer: Signe
     assert Counter(answer.status_code for answer in answers) == {200: 100}
     assert quantities(client, user) == {number: 100}
     assert sorted(answer.json()["version"] for answer in answers) == list(range(1, 101))
+
+
+def test_however_many_add_what_was_never_heard_of_catalog_is_asked_once(
+    client: TestClient, signer: Signer, catalog: FakeSister, product: Made
+) -> None:
+    lantern = product()
+    body = lantern.model_dump(mode="json") | {"id": lantern.product_id}
+    path = f"{PRODUCTS}?ids={lantern.product_id}"
+    catalog.answer("GET", path, lambda *_: (200, {"products": [body]}))
+    add = adding(client, signer.user())
+
+    assert {answer.status_code for answer in at_once(40, lambda _: add(lantern.product_id))} == {200}
+    assert [asked for _, asked, _ in catalog.asked if asked == path] == [path]
 
 
 def test_first_adds_of_many_products_meet_in_one_cart(client: TestClient, signer: Signer, copied: Made) -> None:

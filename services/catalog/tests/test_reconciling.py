@@ -110,7 +110,7 @@ def test_each_wrong_counter_of_each_product_is_named_in_chunks_of_any_size(
 ) -> None:
     untouched, last = shop.add(stock=0), shop.add(stock=0)
     with with_wrong(sessions, traded["id"], on_hand=1, sold=1, reserved=1), with_wrong(sessions, last["id"], on_hand=1):
-        for chunk in (1, 2, 1000):
+        for chunk in (20, 21, 1000):  # other tests have left thousands of products here
             found = reconcile(sessions, chunk)
             named = [(it.product_id, it.what, it.found - it.expected) for it in found.differences]
 
