@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
+from uuid import UUID
 
 import pytest
 from fastapi.testclient import TestClient
@@ -39,17 +40,10 @@ def dated(client: TestClient, shelves: Shelves, ada: SignedUser, engine: Engine)
     ids = place(client, ada, 5)
     with Session(engine) as session:
         for n, order_id in enumerate(ids):
-            session.execute(
-                update(Order)
-                .where(Order.number == _number(client, ada, order_id))
-                .values(created_at=DAY + n * timedelta(days=1))
-            )
+            values = {"created_at": DAY + n * timedelta(days=1)}
+            session.execute(update(Order).where(Order.id == UUID(order_id)).values(values))
         session.commit()
     return ids
-
-
-def _number(client: TestClient, user: SignedUser, order_id: str) -> str:
-    return str(client.get(f"{LIST}{order_id}/", headers=user.headers).json()["number"])
 
 
 def test_a_stranger_has_no_list(client: TestClient) -> None:
@@ -96,19 +90,22 @@ def test_a_cursor_walks_through_the_list_whatever_comes_in_meanwhile(
     assert walked == ids[::-1]
 
 
-def test_orders_of_one_moment_are_each_met_once_on_the_way(
+def test_time_goes_before_the_id_and_orders_of_one_moment_are_each_met_once(
     client: TestClient, shelves: Shelves, ada: SignedUser, engine: Engine
 ) -> None:
-    ids = place(client, ada, 5)
+    ids = place(client, ada, 6)
+    days = dict(zip(ids, (0, 2, 2, 2, 1, 1), strict=True))
     with Session(engine) as session:
-        session.execute(update(Order).where(Order.user_id == ada.id).values(created_at=DAY))
+        for order_id, day in days.items():
+            values = {"created_at": DAY + timedelta(days=day)}
+            session.execute(update(Order).where(Order.id == UUID(order_id)).values(values))
         session.commit()
     walked, link = [], f"{LIST}?cursor=&limit=2"
     while link:
         page = client.get(link.split(":8080")[-1], headers=ada.headers).json()
         walked += [order["id"] for order in page["results"]]
         link = page["next"]
-    assert walked == sorted(ids, reverse=True)
+    assert walked == sorted(ids, key=lambda order_id: (days[order_id], order_id), reverse=True)
 
 
 @pytest.fixture
