@@ -152,3 +152,13 @@ def bob(signer: Signer) -> SignedUser:
 @pytest.fixture
 def admin(signer: Signer) -> SignedUser:
     return signer.admin()
+
+
+@pytest.fixture
+def order_id(client: TestClient, shelves: Shelves, ada: SignedUser) -> str:
+    body = {"items": [{"product_id": 1, "quantity": 2}]}
+    return str(client.post("/api/orders/", json=body, headers=ada.headers).json()["id"])
+
+
+def move(client: TestClient, user: SignedUser, order_id: str, status: str, **headers: str) -> Any:
+    return client.put(f"/api/orders/{order_id}/", json={"status": status}, headers=user.headers | headers)
