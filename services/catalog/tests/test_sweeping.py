@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -99,9 +100,9 @@ def test_a_hold_is_not_asked_about_before_its_grace_is_over(
     product = shop.add()["id"]
     orders.answer("POST", "/internal/orders/", lambda *_: (200, {"outcome": "cancelled"}))
     order_id = hold(shop, product, JUST_OVER)
-    client = Orders(Sister("orders", settings.orders_url, Badge("catalog"), timeout_s=2))
 
-    sweep_holds(sessions, client, "EUR")
+    with closing(Sister("orders", settings.orders_url, Badge("catalog"), timeout_s=2)) as sister:
+        sweep_holds(sessions, Orders(sister), "EUR")
 
     assert asked_about(orders, order_id) == 0
     assert shop.counters(product) == (10, 4, 0)
