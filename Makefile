@@ -48,7 +48,7 @@ check: bootstrap ## Lint, format, types, who imports whom, and the tests that ne
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/pytest -m unit $(a)
+	@$(BIN)/pytest -n 2 --dist loadgroup -m unit $(a)
 
 audit: bootstrap ## Look the pins up in an advisory service, where one can be reached
 	@$(BIN)/uv tool run pip-audit --disable-pip --require-hashes $(PINS:%=-r %) $(a)

@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 PIECES = 50
 EACH = 10
 REPEATS = 50
-RACES = 60
+RACES = 30
 
 
 def test_two_hundred_buyers_at_once_get_the_fifty_pieces_that_there_are(
