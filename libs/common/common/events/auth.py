@@ -11,17 +11,10 @@ class AboutUser(Event):
     """Something that has happened to an account; `version` grows with each of them."""
 
     source: ClassVar[str] = "/services/auth"
+    about: ClassVar[str] = "user_id"
 
     user_id: UUID
     version: int
-
-    @property
-    def subject(self) -> str:
-        return str(self.user_id)
-
-    @property
-    def sequence(self) -> int:
-        return self.version
 
 
 class AccountAsItIs(AboutUser):
@@ -62,17 +55,10 @@ class ChallengeRequested(Event):
     """Somebody who named an address wants to prove that it is theirs; whose it is, if anyone's, is looked up later."""
 
     source: ClassVar[str] = "/services/auth"
+    about: ClassVar[str] = "challenge_id"
 
     challenge_id: UUID
     expires_at: datetime
-
-    @property
-    def subject(self) -> str:
-        return str(self.challenge_id)
-
-    @property
-    def sequence(self) -> int:
-        return 1
 
 
 class OtpRequested(ChallengeRequested):

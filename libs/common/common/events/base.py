@@ -21,17 +21,20 @@ class Event(BaseModel):
 
     type: ClassVar[str] = ""
     source: ClassVar[str] = ""
+    about: ClassVar[str] = ""
+    """The field that names the aggregate."""
     dataversion: ClassVar[int] = 1
 
     @property
     def subject(self) -> str:
         """The aggregate that the event is about; order is kept within a subject."""
-        raise NotImplementedError
+        return str(getattr(self, self.about))
 
     @property
     def sequence(self) -> int:
-        """The aggregate's version after the event."""
-        raise NotImplementedError
+        """The aggregate's `version` after the event; 1 of one that is spoken of once and has none."""
+        version: int = getattr(self, "version", 1)
+        return version
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:

@@ -9,29 +9,23 @@ from common.events.base import Event
 SOURCE = "/services/catalog"
 
 
-class _OfProduct(Event):
+class AboutProduct(Event):
     """Said of one product; `version` grows with every published change."""
 
     source: ClassVar[str] = SOURCE
+    about: ClassVar[str] = "product_id"
 
     product_id: int
     version: int
     sku: str | None
     name: str
 
-    @property
-    def subject(self) -> str:
-        return str(self.product_id)
 
-    @property
-    def sequence(self) -> int:
-        return self.version
-
-
-class _OfImport(Event):
+class AboutImport(Event):
     """Said of one bulk upload, with how many rows came to what; `version` grows, over retries too."""
 
     source: ClassVar[str] = SOURCE
+    about: ClassVar[str] = "task_id"
 
     task_id: UUID
     status: str
@@ -40,19 +34,11 @@ class _OfImport(Event):
     updated: int
     unchanged: int
     failed: int
-    duplicates: int = 0
-    version: int = 1
-
-    @property
-    def subject(self) -> str:
-        return str(self.task_id)
-
-    @property
-    def sequence(self) -> int:
-        return self.version
+    duplicates: int
+    version: int
 
 
-class ProductEvent(_OfProduct):
+class ProductEvent(AboutProduct):
     """The product as it is after the change."""
 
     price: Decimal
@@ -75,7 +61,7 @@ class ProductArchived(ProductEvent):
     type: ClassVar[str] = "product.archived"
 
 
-class ProductLowStock(_OfProduct):
+class ProductLowStock(AboutProduct):
     """A product on sale has few pieces left, or none; said once each time that its stock gets there from more."""
 
     type: ClassVar[str] = "product.low_stock"
@@ -83,7 +69,7 @@ class ProductLowStock(_OfProduct):
     stock: int
 
 
-class ImportProgress(_OfImport):
+class ImportProgress(AboutImport):
     """How far a bulk upload has come: whoever hears the next one needs this one no more.
 
     It may get lost, as `import.finished` may not.
@@ -94,9 +80,11 @@ class ImportProgress(_OfImport):
     processed: int
 
 
-class ImportFinished(_OfImport):
+class ImportFinished(AboutImport):
     """A bulk upload has come to its end; one that is tried again comes to another, with a higher version."""
 
     type: ClassVar[str] = "import.finished"
 
     started_by: UUID
+    duplicates: int = 0
+    version: int = 1

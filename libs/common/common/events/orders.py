@@ -24,6 +24,7 @@ class OrderEvent(Event):
     """An order as it is after the change."""
 
     source: ClassVar[str] = "/services/orders"
+    about: ClassVar[str] = "order_id"
 
     order_id: UUID
     version: int
@@ -33,14 +34,6 @@ class OrderEvent(Event):
     currency: str
     lines: list[Line]
     at: datetime
-
-    @property
-    def subject(self) -> str:
-        return str(self.order_id)
-
-    @property
-    def sequence(self) -> int:
-        return self.version
 
 
 class OrderPlaced(OrderEvent):
