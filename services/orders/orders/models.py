@@ -22,7 +22,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from common.clock import now
 from common.database import EXACT, TABLE_OPTIONS, UtcDateTime, Uuid, new_metadata
-from common.errors import Conflict, PreconditionFailed
+from common.errors import Conflict
 from common.events.orders import Line
 from common.idempotency import add_idempotency_keys
 from common.outbox import add_outbox
@@ -137,11 +137,6 @@ class Order(Base):
         if by_owner and current is Status.PROCESSING and owner_until is Status.PENDING:
             raise too_late
         return self.move_to(Status.CANCELLED)
-
-    def check_version(self, if_match: str | None) -> None:
-        """Raises PreconditionFailed when the client has seen another version."""
-        if if_match is not None and not {"*", self.etag} & {tag.strip() for tag in if_match.split(",")}:
-            raise PreconditionFailed("the order has changed since; read it again", current=self.etag)
 
     @property
     def etag(self) -> str:

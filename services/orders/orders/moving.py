@@ -15,6 +15,7 @@ from common.errors import Forbidden
 from common.events.orders import OrderCancelled, OrderStatusChanged
 from common.idempotency import Answer, Claim, claim_one, finish
 from common.outbox import say
+from common.preconditions import check_match
 from common.tokens import User
 from orders.models import Order, OrderMove, Status
 from orders.queries import order_of
@@ -29,12 +30,12 @@ def move_order(sessions: Sessions, admin: User, order_id: UUID, change: Change, 
     """Take an order a step further, or to where it stands already. Raises NotFound, Conflict, PreconditionFailed."""
     with sessions.begin() as session:
         order = _read(session, admin, order_id)
-        order.check_version(if_match)
-        before = (order.status, order.version)
+        check_match(order.etag, if_match, "order")
+        previous = order.status
         if order.move_to(change.status, change.tracking):
-            _step(session, order, before)
-            _note(session, order, before[0], admin, change.reason, "")
-            _tell(session, order, before[0], change.reason, restock=True)
+            _step(session, order, previous)
+            _note(session, order, previous, admin, change.reason, "")
+            _tell(session, order, previous, change.reason, restock=True)
         return _shown(order)
 
 
@@ -58,12 +59,12 @@ def cancel_order(
             return outcome
         order = _read(session, user, order_id)
         reason = _reason(user, wish)
-        order.check_version(if_match)
-        before = (order.status, order.version)
+        check_match(order.etag, if_match, "order")
+        previous = order.status
         if order.cancel(by_owner=not user.is_admin, owner_until=until):
-            _step(session, order, before)
-            _note(session, order, before[0], user, reason, wish.note)
-            _tell(session, order, before[0], reason, restock=wish.restock)
+            _step(session, order, previous)
+            _note(session, order, previous, user, reason, wish.note)
+            _tell(session, order, previous, reason, restock=wish.restock)
         answer = _shown(order)
         if outcome is not None:
             finish(session, outcome, answer)
@@ -87,10 +88,9 @@ def _reason(user: User, wish: Cancellation) -> str:
     return reason
 
 
-def _step(session: Session, order: Order, before: tuple[str, int]) -> None:
-    """Write the step. Raises LostRace when the order no longer stands where it was read."""
-    status, version = before
-    here = update(Order).where(Order.id == order.id, Order.status == status, Order.version == version)
+def _step(session: Session, order: Order, previous: str) -> None:
+    """Write the step. Raises LostRace when the order no longer stands where it was read, one version before."""
+    here = update(Order).where(Order.id == order.id, Order.status == previous, Order.version == order.version - 1)
     told: dict[str, Any] = {name: getattr(order, name) for name in MOVES_WITH_A_STEP}
     if affected(session.execute(here.values(told).execution_options(synchronize_session=False))) != 1:
         raise LostRace("the order has been moved at the same moment")

@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 from pydantic import ValidationError
 
-from common.errors import Conflict, PreconditionFailed
+from common.errors import Conflict
 from common.ids import new_id
 from orders.models import ALPHABET, MOVES, Order, OrderLine, Status, order_number
 from orders.schemas import MOST_LINES, MOST_PIECES, OrdersQuery
@@ -64,15 +64,6 @@ def test_who_may_cancel_until_when(status: Status, by_owner: bool, until: Status
     else:
         with pytest.raises(Conflict, match="can no longer be cancelled"):
             order.cancel(by_owner=by_owner, owner_until=until)
-
-
-def test_a_version_that_the_client_has_not_seen_is_refused() -> None:
-    order = an_order(Status.PENDING)
-    for fine in (None, "*", '"1"', ' "1" '):
-        order.check_version(fine)
-    for stale in ('"2"', "1", "", "nonsense"):
-        with pytest.raises(PreconditionFailed):
-            order.check_version(stale)
 
 
 def test_numbers_can_be_read_out_and_differ_though_made_at_once() -> None:
