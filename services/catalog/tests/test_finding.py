@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, insert, select, text
+from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
-from catalog.finding import Found, conditions, find
+from catalog.finding import conditions, find
 from catalog.models import Product, categories, products
 from catalog.schemas import ProductQuery
 from catalog.words import searched
 from common.clock import now
 from common.database import Sessions, new_engine, new_sessions
 from common.pagination import encode_cursor
+from common.testing.explaining import plans, rows_read
 
 SERVICE = Path(__file__).parents[1]
 MANY = 8000
@@ -98,17 +99,6 @@ def _query(asked: dict[str, Any], **more: Any) -> ProductQuery:
     return ProductQuery.model_validate(asked | more)
 
 
-def _reads(session: Session, work: Callable[[], Found]) -> tuple[Found, int]:
-    """What the work comes to, and how many rows this connection has read for it in tables and in indexes."""
-    first, second = _counter(session), _counter(session)
-    result = work()
-    return result, _counter(session) - second - (second - first)
-
-
-def _counter(session: Session) -> int:
-    return sum(int(number) for _, number in session.execute(text("SHOW SESSION STATUS LIKE 'Handler_read%'")))
-
-
 def _expected(session: Session, query: ProductQuery) -> list[int]:
     """The page, worked out without the help of a database's order."""
     rows = session.scalars(select(Product).where(*conditions(query))).all()
@@ -124,7 +114,7 @@ def _expected(session: Session, query: ProductQuery) -> list[int]:
 def test_a_page_is_found_by_reading_few_rows(large: Sessions, asked: dict[str, Any]) -> None:
     query = _query(asked, page_size=SIZE)
     with large.begin() as session:
-        found, read = _reads(session, lambda: find(session, query))
+        found, read = rows_read(session, lambda: find(session, query))
         expected = _expected(session, query)
 
     assert found.ids == expected
@@ -139,7 +129,7 @@ def test_a_page_deep_in_a_list_is_found_as_cheaply_by_its_cursor(large: Sessions
         middle = find(session, _query({"ordering": ordering, "page": MANY // 2 // SIZE, "page_size": SIZE}))
         assert middle.last is not None
         query = _query({"ordering": ordering, "cursor": encode_cursor(middle.last), "limit": SIZE})
-        found, read = _reads(session, lambda: find(session, query))
+        found, read = rows_read(session, lambda: find(session, query))
         following = find(session, _query({"ordering": ordering, "page": MANY // 2 // SIZE + 1, "page_size": SIZE}))
 
     assert found.ids == following.ids
@@ -148,35 +138,12 @@ def test_a_page_deep_in_a_list_is_found_as_cheaply_by_its_cursor(large: Sessions
 
 @pytest.mark.parametrize("asked", LISTS.values(), ids=LISTS)
 def test_no_list_is_planned_as_a_scan_of_the_table(large: Sessions, asked: dict[str, Any]) -> None:
-    sent: list[tuple[str, Any]] = []
-    with large.begin() as session:
-        engine = session.get_bind()
-        assert isinstance(engine, Engine)
-        _noting(engine, sent, lambda: find(session, _query(asked, page_size=SIZE)))
-        for statement, parameters in sent:
-            plan = session.connection().exec_driver_sql(f"EXPLAIN {_traditional(engine)}{statement}", parameters)
-            kinds = {row["type"] for row in plan.mappings()}
-            assert "ALL" not in kinds, f"{statement} is a scan"
+    def look() -> None:
+        with large.begin() as session:
+            find(session, _query(asked, page_size=SIZE))
 
-
-def _traditional(engine: Engine) -> str:
-    """MySQL 9 explains as a tree unless told otherwise."""
-    return (
-        ""
-        if engine.dialect.name == "mariadb" or getattr(engine.dialect, "is_mariadb", False)
-        else "FORMAT=TRADITIONAL "
-    )
-
-
-def _noting(engine: Engine, sent: list[tuple[str, Any]], work: Callable[[], Found]) -> None:
-    def note(_c: Any, _k: Any, statement: str, parameters: Any, _x: Any, _m: Any) -> None:
-        sent.append((statement, parameters))
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        work()
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
+    for plan in plans(large.kw["bind"], look):
+        assert plan["type"] != "ALL", f"{plan} is a scan"
 
 
 def test_a_search_is_counted_while_it_is_made(large: Sessions) -> None:

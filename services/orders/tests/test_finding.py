@@ -7,15 +7,16 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, event, select, text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from common.database import Sessions, new_engine, new_sessions
 from common.pagination import encode_cursor
+from common.testing.explaining import plans, rows_read
 from common.tokens import User
 from orders import finding
 from orders.counting import Counts
-from orders.finding import Found, find
+from orders.finding import find
 from orders.models import Order
 from orders.queries import list_orders
 from orders.schemas import OrdersQuery, StatsQuery
@@ -123,22 +124,11 @@ def ids(found: list[bytes]) -> list[UUID]:
     return [UUID(bytes=each) for each in found]
 
 
-def reads(session: Session, work: Callable[[], Found]) -> tuple[Found, int]:
-    """What the work comes to, and how many rows this connection has read for it in tables and in indexes."""
-    first, second = counter(session), counter(session)
-    result = work()
-    return result, counter(session) - second - (second - first)
-
-
-def counter(session: Session) -> int:
-    return sum(int(number) for _, number in session.execute(text("SHOW SESSION STATUS LIKE 'Handler_read%'")))
-
-
 @pytest.mark.parametrize("filters", LISTS.values(), ids=LISTS)
 def test_a_page_is_found_by_reading_few_rows(large: Sessions, filters: dict[str, Any]) -> None:
     with large.begin() as session:
         query, owner = asked(filters, page_size=SIZE)
-        found, read = reads(session, lambda: find(session, query, owner))
+        found, read = rows_read(session, lambda: find(session, query, owner))
         everything = expected(session, filters)
     assert found.ids == ids(everything[:SIZE])
     assert (found.last is None) == (len(everything) <= SIZE)
@@ -156,7 +146,7 @@ def test_a_page_deep_in_a_list_is_found_as_cheaply_by_its_cursor(large: Sessions
         moment = session.scalars(select(Order.created_at).where(Order.id == last)).one()
         cursor = encode_cursor([moment.isoformat(), str(last)])
         query, owner = asked(filters, cursor=cursor, limit=SIZE)
-        found, read = reads(session, lambda: find(session, query, owner))
+        found, read = rows_read(session, lambda: find(session, query, owner))
     assert found.ids == ids(everything[middle : middle + SIZE])
     assert read <= FEW, f"{read} rows were read"
 
@@ -166,9 +156,9 @@ def test_a_page_deep_in_a_list_is_found_as_cheaply_by_its_cursor(large: Sessions
 def test_no_list_is_planned_as_a_scan_or_a_sort(large: Sessions, filters: dict[str, Any], way: dict[str, Any]) -> None:
     admin = User(id=UUID(int=0), session=UUID(int=0), username="admin", role="admin", amr=("pwd",))
     query = OrdersQuery.model_validate(filters | way)
-    plans = explained(large, lambda: list_orders(large, Counts(), admin, query, "http://x/"))
-    assert plans
-    for plan in plans:
+    found = plans(large.kw["bind"], lambda: list_orders(large, Counts(), admin, query, "http://x/"))
+    assert found
+    for plan in found:
         assert plan["key"] or "Impossible" in plan["Extra"] or "no matching row" in plan["Extra"], plan
         assert plan["type"] not in ("ALL", "index"), plan
         assert "filesort" not in (plan["Extra"] or "") or int(plan["rows"]) <= FEW, plan
@@ -176,32 +166,9 @@ def test_no_list_is_planned_as_a_scan_or_a_sort(large: Sessions, filters: dict[s
 
 def test_statistics_are_summed_in_an_index(large: Sessions) -> None:
     query = StatsQuery.model_validate({"created_from": after(10), "created_to": after(19.99)})
-    plans = explained(large, lambda: sum_up(large, query, "USD"))
-    assert plans
-    for plan in plans:
+    found = plans(large.kw["bind"], lambda: sum_up(large, query, "USD"))
+    assert found
+    for plan in found:
         assert plan["type"] == "range", plan
         assert "Using index" in plan["Extra"], plan
         assert int(plan["rows"]) < MANY / 4, plan
-
-
-def explained(sessions: Sessions, work: Callable[[], Any]) -> list[dict[str, Any]]:
-    """The server's plans of all that is asked in this work."""
-    engine = sessions.kw["bind"]
-    assert isinstance(engine, Engine)
-    sent: list[tuple[str, Any]] = []
-
-    def note(_c: Any, _k: Any, statement: str, parameters: Any, _x: Any, _m: Any) -> None:
-        sent.append((statement, parameters))
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        work()
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
-    with engine.connect() as connection:
-        how = "EXPLAIN" if getattr(engine.dialect, "is_mariadb", False) else "EXPLAIN FORMAT=TRADITIONAL"
-        return [
-            {str(name): value for name, value in row.items()}
-            for statement, parameters in sent
-            for row in connection.exec_driver_sql(f"{how} {statement}", parameters).mappings()
-        ]
