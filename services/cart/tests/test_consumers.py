@@ -22,6 +22,8 @@ from common.testing.broker import Broker
 from common.testing.signing import SignedUser, Signer
 from common.testing.waiting import eventually
 
+from .looking import cart_of
+
 Made = Callable[..., ProductCreated]
 
 
@@ -79,10 +81,6 @@ def filled(client: TestClient, signer: Signer, copied: Made) -> Callable[..., tu
         return user, numbers
 
     return fill
-
-
-def cart_of(client: TestClient, user: SignedUser) -> Any:
-    return client.get("/api/cart/", headers=user.headers).json()
 
 
 def pieces(client: TestClient, user: SignedUser) -> list[int]:

@@ -15,8 +15,9 @@ from common.database import Sessions
 from common.events.catalog import ProductCreated
 from common.testing.signing import SignedUser
 
+from .looking import NewGuest
+
 Made = Callable[..., ProductCreated]
-NewGuest = Callable[..., dict[str, str]]
 
 
 @pytest.fixture

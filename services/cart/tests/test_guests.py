@@ -17,9 +17,9 @@ from common.database import Sessions
 from common.events.catalog import ProductCreated
 from common.testing.signing import SignedUser, Signer
 
+from .looking import NewGuest, Shown
+
 Made = Callable[..., ProductCreated]
-Shown = dict[str, str]
-NewGuest = Callable[..., Shown]
 
 DOORS = [
     ("GET", "", None),

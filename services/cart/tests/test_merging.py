@@ -16,18 +16,9 @@ from common.database import Sessions
 from common.events.catalog import ProductCreated
 from common.testing.signing import SignedUser, Signer
 
+from .looking import NewGuest, Shown, cart_of, quantities
+
 Made = Callable[..., ProductCreated]
-Shown = dict[str, str]
-NewGuest = Callable[..., Shown]
-
-
-def cart_of(client: TestClient, whose: SignedUser | Shown) -> Any:
-    headers = whose.headers if isinstance(whose, SignedUser) else whose
-    return client.get("/api/cart/", headers=headers).json()
-
-
-def quantities(cart: Any) -> dict[int, int]:
-    return {item["product"]["id"]: item["quantity"] for item in cart["items"]}
 
 
 def ends(sessions: Sessions, shown: Shown, left: timedelta) -> None:

@@ -2,31 +2,16 @@
 
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from fastapi.testclient import TestClient
 
 from common.events.catalog import ProductCreated
-from common.testing.signing import SignedUser, Signer
+from common.testing.signing import Signer
+
+from .looking import NewGuest, at_once, cart_of, quantities
 
 Made = Callable[..., ProductCreated]
-Shown = dict[str, str]
-NewGuest = Callable[..., Shown]
-
-
-def cart_of(client: TestClient, whose: SignedUser | Shown) -> Any:
-    headers = whose.headers if isinstance(whose, SignedUser) else whose
-    return client.get("/api/cart/", headers=headers).json()
-
-
-def quantities(cart: Any) -> dict[int, int]:
-    return {item["product"]["id"]: item["quantity"] for item in cart["items"]}
-
-
-def at_once(times: int, work: Callable[[int], Any]) -> list[Any]:
-    with ThreadPoolExecutor(20) as threads:
-        return list(threads.map(work, range(times)))
 
 
 def test_of_many_users_one_gets_the_cart(

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from fastapi.testclient import TestClient
@@ -16,23 +15,15 @@ from common.testing.signing import SignedUser, Signer
 from common.testing.sisters import FakeSister
 from common.testing.waiting import eventually
 
+from .looking import at_once, cart_of, quantities
+
 Made = Callable[..., ProductCreated]
 PRODUCTS = "/internal/products/"
-
-
-def at_once(times: int, work: Callable[[int], Any]) -> list[Any]:
-    with ThreadPoolExecutor(20) as threads:
-        return list(threads.map(work, range(times)))
 
 
 def adding(client: TestClient, user: SignedUser, **headers: str) -> Callable[[int], Any]:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda number: client.post("/api/cart/add_item/", json={"product_id": number}, headers=user.headers | named)
-
-
-def quantities(client: TestClient, user: SignedUser) -> dict[int, int]:
-    items = client.get("/api/cart/", headers=user.headers).json()["items"]
-    return {item["product"]["id"]: item["quantity"] for item in items}
 
 
 def placed(user: SignedUser, lines: dict[int, int]) -> OrderPlaced:
@@ -57,7 +48,7 @@ def test_a_hundred_adds_at_once_make_a_hundred(client: TestClient, signer: Signe
     answers = at_once(100, lambda _: add(number))
 
     assert Counter(answer.status_code for answer in answers) == {200: 100}
-    assert quantities(client, user) == {number: 100}
+    assert quantities(cart_of(client, user)) == {number: 100}
     assert sorted(answer.json()["version"] for answer in answers) == list(range(1, 101))
 
 
@@ -80,7 +71,7 @@ def test_first_adds_of_many_products_meet_in_one_cart(client: TestClient, signer
     answers = at_once(60, lambda turn: add(numbers[turn % 20]))
 
     assert {answer.json()["id"] for answer in answers} == {answers[0].json()["id"]}
-    assert quantities(client, user) == dict.fromkeys(numbers, 3)
+    assert quantities(cart_of(client, user)) == dict.fromkeys(numbers, 3)
 
 
 def test_the_limit_holds_against_a_crowd(client: TestClient, signer: Signer, copied: Made) -> None:
@@ -89,7 +80,7 @@ def test_the_limit_holds_against_a_crowd(client: TestClient, signer: Signer, cop
     answers = at_once(20, lambda _: client.post("/api/cart/add_item/", json=body, headers=user.headers).status_code)
 
     assert Counter(answers) == {200: 9, 409: 11}
-    assert quantities(client, user) == {number: 900}
+    assert quantities(cart_of(client, user)) == {number: 900}
 
 
 def test_one_key_from_many_hands_adds_once(client: TestClient, signer: Signer, copied: Made) -> None:
@@ -99,7 +90,7 @@ def test_one_key_from_many_hands_adds_once(client: TestClient, signer: Signer, c
 
     assert {answer.status_code for answer in answers} <= {200, 409}
     assert sum("idempotent-replayed" not in answer.headers for answer in answers if answer.status_code == 200) == 1
-    assert quantities(client, user) == {number: 1}
+    assert quantities(cart_of(client, user)) == {number: 1}
 
 
 def test_of_many_changes_tied_to_one_version_one_wins(client: TestClient, signer: Signer, copied: Made) -> None:
@@ -109,7 +100,7 @@ def test_of_many_changes_tied_to_one_version_one_wins(client: TestClient, signer
     answers = at_once(20, lambda _: add(number))
 
     assert Counter(answer.status_code for answer in answers) == {200: 1, 412: 19}
-    assert quantities(client, user) == {number: 2}
+    assert quantities(cart_of(client, user)) == {number: 2}
 
 
 def test_adds_while_an_order_is_taken_out_are_all_kept(
@@ -127,7 +118,7 @@ def test_adds_while_an_order_is_taken_out_are_all_kept(
     answers = at_once(100, turn)
 
     assert Counter(answers) == {200: 100}
-    eventually(lambda: quantities(client, user) == {number: 50 + 100 - 10 * 5})
+    eventually(lambda: quantities(cart_of(client, user)) == {number: 50 + 100 - 10 * 5})
 
 
 def test_removing_and_adding_at_once_never_fails(client: TestClient, signer: Signer, copied: Made) -> None:

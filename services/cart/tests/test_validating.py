@@ -10,8 +10,9 @@ from fastapi.testclient import TestClient
 from common.events.catalog import ProductCreated
 from common.testing.signing import SignedUser
 
+from .looking import NewGuest
+
 Made = Callable[..., ProductCreated]
-NewGuest = Callable[..., dict[str, str]]
 
 
 @pytest.fixture(params=["user", "guest"])
