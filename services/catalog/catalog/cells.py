@@ -1,9 +1,20 @@
-"""The cells' room: text that a spreadsheet program would take for a formula, made harmless in a file and read back."""
+"""The cells' room: how cells are written, so that a spreadsheet program takes none for a formula, and read back."""
 
+import csv
 import re
+from collections.abc import Iterable
+from io import StringIO
+from typing import Any
 
 ESCAPED = re.compile(r"'*[=+\-@\t\r]")
 UNESCAPED = re.compile(r"'+[=+\-@\t\r]")
+
+
+def csv_text(rows: Iterable[Iterable[Any]]) -> bytes:
+    """The rows as a piece of a CSV file."""
+    text = StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode()
 
 
 def escape(cell: str) -> str:

@@ -4,16 +4,14 @@ Each chunk is a short transaction of its own, so that however many products ther
 fetched, nothing waits for it; a product is given as it was when its chunk was read.
 """
 
-import csv
 from collections.abc import Callable, Iterator, Sequence
-from io import StringIO
 from itertools import chain
 from typing import Any
 
 import orjson
 from sqlalchemy import select
 
-from catalog.cells import escape
+from catalog.cells import csv_text, escape
 from catalog.files import COLUMNS, CSV, NDJSON
 from catalog.models import products
 from common.database import Sessions
@@ -53,13 +51,7 @@ def _after(sessions: Sessions, last: int) -> Rows:
 
 
 def _csv(rows: Rows) -> bytes:
-    return _csv_text([_cells(row) for row in rows])
-
-
-def _csv_text(rows: Sequence[Sequence[Any]]) -> bytes:
-    text = StringIO(newline="")
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode()
+    return csv_text([_cells(row) for row in rows])
 
 
 def _cells(row: Sequence[Any]) -> Sequence[Any]:
@@ -82,7 +74,7 @@ def _ndjson_line(row: Any) -> bytes:
 
 
 WRITERS: dict[str, tuple[bytes, Callable[[Rows], bytes]]] = {
-    CSV: (_csv_text([FIELDS]), _csv),
+    CSV: (csv_text([FIELDS]), _csv),
     NDJSON: (b"", _ndjson),
 }
 """How each format begins and how rows are written in it."""

@@ -4,10 +4,8 @@ The file has the upload's own columns. Sent back as it is it gives the same bad 
 or would tell something else than the row did, has one more cell behind its error, which makes it bad until it is empty.
 """
 
-import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from io import StringIO
 from itertools import chain
 from typing import Any
 from uuid import UUID
@@ -15,7 +13,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import and_, or_, select
 
-from catalog.cells import escape
+from catalog.cells import csv_text, escape
 from catalog.exporting import FIELDS
 from catalog.lines import COLUMNS, LONGEST_ROW, REPORT_COLUMN, SHOWN, Line
 from catalog.reports import found
@@ -53,12 +51,12 @@ def report_bad_rows(sessions: Sessions, import_id: UUID) -> Iterator[bytes]:
         form = _form(found(session, import_id).columns)
     chunks = _chunks(sessions, import_id)
     first = next(chunks, ())
-    return chain([_text([map(escape, form.header.written)]) + form.write(first)], map(form.write, chunks))
+    return chain([csv_text([map(escape, form.header.written)]) + form.write(first)], map(form.write, chunks))
 
 
 def make_template() -> bytes:
     """A CSV file with every column and a draft for an example."""
-    return _text([COLUMNS, [escape(EXAMPLE[name]) for name in COLUMNS]])
+    return csv_text([COLUMNS, [escape(EXAMPLE[name]) for name in COLUMNS]])
 
 
 def _chunks(sessions: Sessions, import_id: UUID) -> Iterator[Bad]:
@@ -109,7 +107,7 @@ class Form:
         error = _cell(row.message)
         if not any(beyond) and not self._stays([*own, error], row):
             beyond = [MARK]
-        return _text([map(escape, (*own, error, *beyond))])
+        return csv_text([map(escape, (*own, error, *beyond))])
 
     def _stays(self, cells: list[str], row: Any) -> bool:
         """Whether the row means the same when these cells are read."""
@@ -148,9 +146,3 @@ def _cell(value: Any) -> str:
 def _cut(cell: str) -> str:
     """The beginning of a cell in one line, so that a row that is still too long is one bad row."""
     return " ".join(cell[:SHOWN].split())
-
-
-def _text(rows: Iterable[Iterable[str]]) -> bytes:
-    text = StringIO(newline="")
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode()
