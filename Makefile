@@ -9,8 +9,8 @@ export STOA_TLS := on
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap up down status logs urls test e2e fuzz check audit replay bench-reads bench-upload bench-orders bench-events bench-alike \
-	import migrate reconcile lock clean
+.PHONY: help bootstrap up down status logs urls test e2e fuzz check audit replay import migrate \
+	bench-reads bench-upload bench-orders bench-events bench-alike reconcile lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9<>-]+:.*## / { printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

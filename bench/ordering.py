@@ -14,15 +14,17 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
-from sqlalchemy import Engine, delete, func, insert, literal, select, update
+from sqlalchemy import Engine, Select, delete, func, insert, literal, select, update
 
 from catalog.models import ACTIVE, HELD, SET, products, reservations, stock_movements
+from common.outbox import outbox
 from measuring import bound
 from measuring.filling import fill
 from measuring.house import Bench, bench, console
 from measuring.loading import Load, NoLoad, Post, load
 from measuring.people import sign_up
 from measuring.pushing import latencies_ms
+from notifier.models import Notification, State
 from orders.models import OrderLine
 
 PRODUCTS = 1000
@@ -83,9 +85,11 @@ def _measure(running: Bench, rounds: int, seconds: int) -> None:
     for number in range(rounds + 1):
         tokens = sign_up(running.url, BUYERS)
         for name, wanted in zip(ours, (ids, [ids[HOT]]), strict=True):
+            _settle(running)
             measured = load(running.url, _posts(tokens, wanted), running.folder, seconds=seconds, connections=CLIENTS)
             if number:  # the first round only warms up
                 ours[name].append(measured)
+        _settle(running)
         for name, product in zip(bounds, (many, str(ids[HOT])), strict=True):
             rate = bound.orders_per_second(
                 running.stack.mysql, running.folder, products=product, clients=CLIENTS, orders=BOUND_ORDERS
@@ -115,26 +119,36 @@ def _show(ours: dict[str, list[Load]], bounds: dict[str, list[float]]) -> None:
     console.print(f"P3 of P2: {second / first:.2f}")
 
 
-def _check_books(running: Bench) -> None:
-    """Wait until nothing is on its way; then what was ordered is what was sold, piece for piece."""
-    catalog, orders = running.engine(), running.engine("orders")
+def _settle(running: Bench) -> None:
+    """Wait until nothing of what was ordered is on its way, mails included: nobody pays for the load of another."""
+    waiting = {
+        "catalog": select(func.count()).select_from(reservations).where(reservations.c.state == HELD),
+        "orders": select(func.count()).select_from(outbox).where(outbox.c.published_at.is_(None)),
+        "notifier": select(func.count()).where(Notification.state.in_((State.QUEUED, State.SENDING))),
+    }
     end = time.monotonic() + SETTLED_S
-    while _held(catalog) and time.monotonic() < end:
-        time.sleep(1)
-    held, ordered, sold = _held(catalog), _ordered(orders), _sold(catalog)
-    wrong = sum(sold[product_id] != number for product_id, number in ordered.items())
-    console.print(
-        f"{sum(ordered.values()):,} pieces ordered; {wrong} products sold another number; {held} orders hold stock"
-    )
-    if wrong or held:
-        sys.exit("The books do not balance.")
+    for schema, number in waiting.items():
+        while _scalar(running.engine(schema), number):
+            if time.monotonic() > end:
+                sys.exit(f"After {SETTLED_S} s something is still on its way in {schema}.")
+            time.sleep(1)
 
 
-def _held(engine: Engine) -> int:
+def _scalar(engine: Engine, asked: Select[tuple[int]]) -> int:
     with engine.connect() as connection:
-        return (
-            connection.scalar(select(func.count()).select_from(reservations).where(reservations.c.state == HELD)) or 0
-        )
+        found = connection.scalar(asked) or 0
+    engine.dispose()
+    return found
+
+
+def _check_books(running: Bench) -> None:
+    """When nothing is on its way any more, what was ordered is what was sold, piece for piece."""
+    _settle(running)
+    ordered, sold = _ordered(running.engine("orders")), _sold(running.engine())
+    wrong = sum(sold[product_id] != number for product_id, number in ordered.items())
+    console.print(f"{sum(ordered.values()):,} pieces ordered; {wrong} products sold another number")
+    if wrong:
+        sys.exit("The books do not balance.")
 
 
 def _ordered(engine: Engine) -> dict[int, int]:
