@@ -37,6 +37,7 @@ from common.clock import now
 from common.database import Sessions, is_conflict, is_gone, retried
 from common.errors import Unavailable
 from common.events import Envelope, Event, decode, registered
+from common.gathering import Closed, Gatherer
 
 log = structlog.get_logger(__name__)
 
@@ -134,17 +135,15 @@ class Consumer:
             await disconnect(connection)
 
     async def _consume(self, channel: AbstractChannel) -> None:
-        waiting: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
-        await _when_deaf(channel, lambda: waiting.put_nowait(None))
+        waiting: Gatherer[AbstractIncomingMessage] = Gatherer(PREFETCH)
+        await _when_deaf(channel, waiting.close)
         queue = await channel.get_queue(self._queue)
         await queue.consume(waiting.put)
-        while True:
-            batch = [await waiting.get()]
-            while len(batch) < PREFETCH and not waiting.empty():
-                batch.append(waiting.get_nowait())
-            if None in batch:
-                raise ConnectionError("the broker sends nothing more")
-            await self._work(channel, [message for message in batch if message is not None])
+        try:
+            while True:
+                await self._work(channel, await waiting.take())
+        except Closed as error:
+            raise ConnectionError("the broker sends nothing more") from error
 
     async def _work(self, channel: AbstractChannel, batch: Sequence[AbstractIncomingMessage]) -> None:
         heard = [item for message in batch if (item := await self._understand(channel, message))]
