@@ -5,7 +5,7 @@ At low load a batch is one item and waits for nothing (design: performance, sect
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
@@ -20,8 +20,21 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+Work = Callable[[Sequence[Item]], Awaitable[Sequence[Result | Problem]]]
+
+
+def in_threads(work: Callable[[Sequence[Item]], Sequence[Result | Problem]], number: int = 1) -> Work[Item, Result]:
+    """The work done in threads of its own, as many as batches may be on their way."""
+    threads = ThreadPoolExecutor(number, thread_name_prefix="coalescer")
+
+    async def work_in_thread(items: Sequence[Item]) -> Sequence[Result | Problem]:
+        return await asyncio.get_running_loop().run_in_executor(threads, work, items)
+
+    return work_in_thread
+
+
 class Coalescer(Generic[Item, Result]):
-    """Gathers items and works on up to `most` of them at once in a thread, with `in_flight` batches on their way.
+    """Gathers items and works on up to `most` of them at once, with `in_flight` batches on their way.
 
     `work` returns a result or a Problem for each item, in order. When it raises instead, the batch is run again item by
     item, so that one cannot spoil the others; it must therefore be safe to repeat. Only when what all of them need is
@@ -30,10 +43,10 @@ class Coalescer(Generic[Item, Result]):
 
     def __init__(
         self,
-        work: Callable[[Sequence[Item]], Sequence[Result | Problem]],
+        work: Work[Item, Result],
         *,
         most: int = 64,
-        in_flight: int = 2,
+        in_flight: int = 1,
         waiting: int = 2000,
     ) -> None:
         self._work = work
@@ -41,7 +54,6 @@ class Coalescer(Generic[Item, Result]):
         self._free = in_flight
         self._waiting = waiting
         self._queue: deque[tuple[Item, asyncio.Future[Result]]] = deque()
-        self._threads = ThreadPoolExecutor(in_flight, thread_name_prefix="coalescer")
         self._batches: set[asyncio.Task[None]] = set()
 
     async def submit(self, item: Item) -> Result:
@@ -62,9 +74,8 @@ class Coalescer(Generic[Item, Result]):
             task.add_done_callback(self._batches.discard)
 
     async def _run(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
-        loop = asyncio.get_running_loop()
         try:
-            outcomes = await loop.run_in_executor(self._threads, self._settle, [item for item, _ in batch])
+            outcomes = await self._settle([item for item, _ in batch])
         except BaseException:
             for _, future in batch:
                 _tell(future, Unavailable("this service is stopping; try again shortly"))
@@ -75,9 +86,9 @@ class Coalescer(Generic[Item, Result]):
         for (_, future), outcome in zip(batch, outcomes, strict=True):
             _tell(future, outcome)
 
-    def _settle(self, items: Sequence[Item]) -> list[Result | BaseException]:
+    async def _settle(self, items: Sequence[Item]) -> list[Result | BaseException]:
         try:
-            outcomes: list[Result | BaseException] = list(self._work(items))
+            outcomes: list[Result | BaseException] = list(await self._work(items))
             if len(outcomes) != len(items):
                 raise RuntimeError(f"{len(items)} items came to {len(outcomes)} results")
             return outcomes
@@ -85,7 +96,7 @@ class Coalescer(Generic[Item, Result]):
             if len(items) == 1 or is_gone(error) or isinstance(error, Unavailable):
                 return [error] * len(items)
             log.info("batch_taken_apart", size=len(items), error=repr(error))
-        return [outcome for item in items for outcome in self._settle([item])]
+        return [outcome for item in items for outcome in await self._settle([item])]
 
 
 def _tell(future: asyncio.Future[Result], outcome: Result | BaseException) -> None:

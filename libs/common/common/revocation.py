@@ -6,12 +6,14 @@ nothing and auth is asked (design: reliability 3.9).
 """
 
 import time
+from collections.abc import Sequence
 from uuid import UUID
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from common.coalescer import Coalescer
 from common.errors import Unavailable
 from common.http import AsyncSister
 
@@ -21,6 +23,8 @@ EPOCH = "revocation:epoch"
 ASKED_FOR_S = 5.0
 """How long auth's answer is believed while Redis cannot tell (design: reliability 3.8)."""
 MOST_REMEMBERED = 10_000
+LOOKS = 2
+"""Questions to Redis on their way at once; requests that come meanwhile share the next."""
 
 
 def revoked_key(session: UUID) -> str:
@@ -35,17 +39,22 @@ class Revocations:
         self._redis = redis
         self._auth = auth
         self._asked: dict[UUID, tuple[float, bool]] = {}
+        self._known: Coalescer[UUID, bool | None] = Coalescer(self._look_up, in_flight=LOOKS)
 
     async def is_revoked(self, session: UUID) -> bool:
         """Whether the session is over. Raises Unavailable when neither Redis nor auth can tell."""
+        known = await self._known.submit(session)
+        return await self._ask(session) if known is None else known
+
+    async def _look_up(self, sessions: Sequence[UUID]) -> list[bool | None]:
+        """What Redis can tell of each; None for one of which it can tell nothing."""
         try:
-            revoked, epoch = await self._redis.mget(revoked_key(session), EPOCH)
+            *revoked, epoch = await self._redis.mget(*map(revoked_key, sessions), EPOCH)
         except (RedisError, OSError) as error:
             log.warning("redis_away", error=repr(error))
-            return await self._ask(session)
-        if revoked is not None:
-            return True
-        return False if epoch is not None else await self._ask(session)
+            return [None] * len(sessions)
+        unknown = None if epoch is None else False
+        return [unknown if it is None else True for it in revoked]
 
     async def _ask(self, session: UUID) -> bool:
         known = self._asked.get(session)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from common.coalescer import Coalescer
+from common.coalescer import Coalescer, in_threads
 from common.errors import Conflict, Problem, Unavailable
 
 pytestmark = pytest.mark.unit
@@ -39,7 +39,7 @@ def test_at_low_load_a_batch_is_one_item_and_waits_for_nothing() -> None:
     work = Work()
 
     async def story() -> list[int]:
-        coalescer = Coalescer(work)
+        coalescer = Coalescer(in_threads(work))
         return [await coalescer.submit(number) for number in (1, 2, 3)]
 
     assert asyncio.run(story()) == [2, 4, 6]
@@ -50,7 +50,7 @@ def test_under_load_items_gather_while_a_batch_is_on_its_way() -> None:
     work = Work()
 
     async def story() -> list[int]:
-        coalescer = Coalescer(work, most=64, in_flight=2)
+        coalescer = Coalescer(in_threads(work, 2), most=64, in_flight=2)
         work.gate.clear()
         tasks = [asyncio.create_task(coalescer.submit(number)) for number in range(150)]
         await begun(work, 2)
@@ -77,7 +77,7 @@ def test_never_more_batches_are_on_their_way_than_allowed() -> None:
         return items
 
     async def story() -> None:
-        coalescer: Coalescer[int, int] = Coalescer(work, most=2, in_flight=2)
+        coalescer: Coalescer[int, int] = Coalescer(in_threads(work, 2), most=2, in_flight=2)
         await asyncio.gather(*(coalescer.submit(number) for number in range(60)))
 
     asyncio.run(story())
@@ -93,7 +93,7 @@ def test_a_problem_is_the_items_own() -> None:
         return [Conflict(f"not {item}") if item % 2 else item for item in items]
 
     async def story() -> list[int | BaseException]:
-        return await together(Coalescer(work, in_flight=1), range(6))
+        return await together(Coalescer(in_threads(work)), range(6))
 
     outcomes = asyncio.run(story())
     assert outcomes[::2] == [0, 2, 4]
@@ -111,7 +111,7 @@ def test_a_batch_that_fails_is_run_again_one_by_one() -> None:
         return items
 
     async def story() -> list[int | BaseException]:
-        return await together(Coalescer(work, in_flight=1), range(10, 20))
+        return await together(Coalescer(in_threads(work)), range(10, 20))
 
     outcomes = asyncio.run(story())
     assert [outcome for outcome in outcomes if isinstance(outcome, int)] == [10, 11, 12, 14, 15, 16, 17, 18, 19]
@@ -133,7 +133,7 @@ def test_what_all_of_them_need_being_away_answers_all_of_them_at_once(failure: C
         raise failure()
 
     async def story() -> list[int | BaseException]:
-        return await together(Coalescer(work, in_flight=1), range(10))
+        return await together(Coalescer(in_threads(work)), range(10))
 
     assert {type(outcome) for outcome in asyncio.run(story())} == {type(failure())}
     assert batches == [1, 9]
@@ -143,7 +143,7 @@ def test_when_too_many_wait_the_next_is_refused_at_once() -> None:
     work = Work()
 
     async def story() -> list[int]:
-        coalescer = Coalescer(work, in_flight=1, waiting=3)
+        coalescer = Coalescer(in_threads(work), waiting=3)
         work.gate.clear()
         tasks = [asyncio.create_task(coalescer.submit(number)) for number in range(4)]
         await begun(work, 1)
@@ -162,7 +162,7 @@ def test_a_caller_who_goes_away_leaves_the_batch_whole() -> None:
     work = Work()
 
     async def story() -> list[int]:
-        coalescer = Coalescer(work, in_flight=1)
+        coalescer = Coalescer(in_threads(work))
         work.gate.clear()
         tasks = [asyncio.create_task(coalescer.submit(number)) for number in range(5)]
         await begun(work, 1)
@@ -178,7 +178,7 @@ def test_a_caller_who_goes_away_leaves_the_batch_whole() -> None:
 def test_work_that_forgets_a_result_is_an_error_and_not_a_wait_without_end() -> None:
     async def story() -> list[int | BaseException]:
         async with asyncio.timeout(10):
-            return await together(Coalescer(lambda items: items[1:], in_flight=1), range(3))
+            return await together(Coalescer(in_threads(lambda items: items[1:])), range(3))
 
     assert {type(outcome) for outcome in asyncio.run(story())} == {RuntimeError}
 
@@ -191,7 +191,7 @@ def test_when_the_work_is_stopped_nobody_is_left_waiting() -> None:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda *_: None)
         async with asyncio.timeout(10):
-            return (await together(Coalescer(work), [1]))[0]
+            return (await together(Coalescer(in_threads(work)), [1]))[0]
 
     with pytest.raises(SystemExit):
         asyncio.run(story())

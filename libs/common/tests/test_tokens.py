@@ -36,8 +36,10 @@ class Memory:
     def __init__(self, **kept: str) -> None:
         self.kept = kept
         self.away = False
+        self.asked = 0
 
     async def mget(self, *names: str) -> list[str | None]:
+        self.asked += 1
         if self.away:
             raise RedisAway("away")
         return [self.kept.get(name) for name in names]
@@ -572,6 +574,25 @@ def test_an_ended_session_stays_ended_whatever_else_redis_has_lost(signer: Signe
     user = signer.user()
     memory = Memory(**{revoked_key(user.session): "1"})
     assert outcome(auth_sister.url, user.token, redis=memory) == ["session_ended"]
+
+
+@pytest.mark.unit
+def test_those_who_knock_at_once_share_a_question_and_each_gets_the_own_answer(
+    signer: Signer, auth_sister: FakeSister
+) -> None:
+    users = [signer.user() for _ in range(60)]
+    over = users[::3]
+    memory = Memory(**{EPOCH: "1"} | {revoked_key(user.session): "1" for user in over})
+
+    async def story(tokens: Tokens) -> list[Any]:
+        await tokens.user(users[1].token)  # the keys are there from now on
+        memory.asked = 0
+        return await asyncio.gather(*(tokens.user(user.token) for user in users), return_exceptions=True)
+
+    answers = run(auth_sister.url, story, memory)
+    for user, answer in zip(users, answers, strict=True):
+        assert isinstance(answer, Unauthorized) if user in over else answer.session == user.session
+    assert memory.asked <= 4
 
 
 @pytest.mark.unit

@@ -12,7 +12,7 @@ from catalog.counting import Counts
 from catalog.finished import Answers, Finished
 from catalog.schemas import ProductQuery
 from catalog.showing import Showcase
-from common.coalescer import Coalescer
+from common.coalescer import Coalescer, in_threads
 from common.database import Sessions
 from common.pagination import ListQuery, Page
 from common.tokens import User
@@ -30,7 +30,7 @@ class Pages:
         self._currency = currency
         self._list_url = list_url
         self._counts = Counts()
-        self._products: Coalescer[int, Finished] = Coalescer(Showcase(sessions, currency).show, in_flight=1)
+        self._products: Coalescer[int, Finished] = Coalescer(in_threads(Showcase(sessions, currency).show))
 
     async def list_products(self, request: Request, query: ProductQuery, visitor: User | None) -> Response:
         """The page that the query asks for. Raises as `queries.list_products`."""

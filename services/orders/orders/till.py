@@ -5,7 +5,7 @@ from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
-from common.coalescer import Coalescer
+from common.coalescer import Coalescer, in_threads
 from common.database import Sessions
 from common.idempotency import Answer
 from orders.clients import Cart, Catalog
@@ -21,7 +21,7 @@ class Till:
     def __init__(self, sessions: Sessions, catalog: Catalog, cart: Cart, settings: OrdersSettings) -> None:
         terms = Terms(settings.currency, timedelta(seconds=settings.intent_deadline_s))
         work = partial(place_orders, sessions, catalog, terms)
-        self._batches: Coalescer[Placing, Answer] = Coalescer(work, most=settings.batch)
+        self._batches: Coalescer[Placing, Answer] = Coalescer(in_threads(work), most=settings.batch)
         self._prepare = partial(prepare, sessions, cart)
 
     async def place(self, user_id: UUID, key: str | None, body: NewOrder) -> Answer:
