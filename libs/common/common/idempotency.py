@@ -26,7 +26,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.mysql import insert
+from sqlalchemy.dialects.mysql import Insert, insert
 from sqlalchemy.orm import Session
 
 from common.clock import now
@@ -64,12 +64,16 @@ def add_idempotency_keys(metadata: MetaData) -> None:
 
 @dataclass(frozen=True)
 class Claim:
-    """A request for exactly one effect. `resource_id` is what the effect will be known by."""
+    """A request for exactly one effect. `resource_id` is what the effect will be known by.
+
+    One that is not new may have been begun before, by this request or by the one whose work it takes over.
+    """
 
     scope: bytes
     fingerprint: bytes
     owner: UUID = field(default_factory=new_id)
     resource_id: UUID = field(default_factory=new_id)
+    is_new: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,8 @@ def claim_all(session: Session, claims: Sequence[Claim]) -> list[Claim | Answer 
         }
         for c in sorted(claims, key=lambda c: c.scope)
     ]
-    session.execute(insert(idempotency_keys).prefix_with("IGNORE"), rows)
+    if affected(session.execute(insert(idempotency_keys).prefix_with("IGNORE"), rows)) == len(rows):
+        return list(claims)
     found = session.execute(select(idempotency_keys).where(idempotency_keys.c.scope.in_([c.scope for c in claims])))
     by_scope = {row.scope: row for row in found}
     return [_decide(session, claim, by_scope[claim.scope], moment) for claim in claims]
@@ -139,10 +144,10 @@ def _decide(session: Session, claim: Claim, row: Any, moment: datetime) -> Claim
     if row.status is not None:
         return Answer(row.status, row.body, row.headers or {}, replayed=row.owner != claim.owner)
     if row.owner == claim.owner:
-        return replace(claim, resource_id=row.resource_id)
+        return replace(claim, resource_id=row.resource_id, is_new=False)
     if row.lease_until > moment or not _take_over(session, claim, row, moment):
         return _in_progress()
-    return replace(claim, resource_id=row.resource_id)
+    return replace(claim, resource_id=row.resource_id, is_new=False)
 
 
 def _in_progress() -> Conflict:
@@ -169,6 +174,17 @@ def finish(session: Session, claim: Claim, answer: Answer) -> None:
         raise _in_progress()
 
 
+def _storing() -> Insert:
+    """The answer onto the row that the claim holds; a statement that is compiled once."""
+    keys, stored = idempotency_keys.c, insert(idempotency_keys)
+    mine = and_(keys.owner == stored.inserted.owner, keys.status.is_(None))
+    names = ("body", "headers", "expires_at", "status")  # set in this order, so `status`, which decides, comes last
+    return stored.on_duplicate_key_update([(n, func.if_(mine, stored.inserted[n], keys[n])) for n in names])
+
+
+_store = _storing()
+
+
 def finish_all(session: Session, answers: Sequence[tuple[Claim, Answer]]) -> None:
     """Store many answers in one statement; one stored already or taken over stays as it is."""
     if not answers:
@@ -188,11 +204,7 @@ def finish_all(session: Session, answers: Sequence[tuple[Claim, Answer]]) -> Non
         }
         for claim, answer in sorted(answers, key=lambda pair: pair[0].scope)
     ]
-    stored = insert(idempotency_keys).values(rows)
-    keys, new = idempotency_keys.c, stored.inserted
-    mine = and_(keys.owner == new.owner, keys.status.is_(None))
-    names = ("body", "headers", "expires_at", "status")  # set in this order, so `status`, which decides, comes last
-    session.execute(stored.on_duplicate_key_update([(name, func.if_(mine, new[name], keys[name])) for name in names]))
+    session.execute(_store, rows)
 
 
 def finish_scope(session: Session, scope: bytes, resource_id: UUID, answer: Answer) -> None:

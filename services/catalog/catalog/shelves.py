@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, insert, select, update
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from catalog import versions
@@ -18,6 +18,7 @@ from catalog.models import Product, products, stock_movements
 from catalog.telling import Shown, tell_change
 from catalog.versions import FACTS, STOCK
 from common import outbox
+from common.bulk import update_rows
 from common.clock import now
 from common.events import Event
 
@@ -87,19 +88,8 @@ def write_shelves(session: Session, shelves: Iterable[Shelf], currency: str) -> 
         return
     said = [event for shelf in changed for event in shelf.tell(currency)]
     versions.move(session, FACTS if said else STOCK)
-    session.execute(
-        update(products).where(products.c.id.in_([shelf.id for shelf in changed])).values(_new_counters(changed))
-    )
+    update_rows(session, products, ("id", *COUNTERS), ((shelf.id, *shelf.counters) for shelf in changed))
     outbox.say(session, *said)
-
-
-def _new_counters(changed: Sequence[Shelf]) -> dict[str, Any]:
-    """Assignments for the counters in which any of the shelves has changed."""
-    values: dict[str, Any] = {}
-    for place, name in enumerate(COUNTERS):
-        if any(shelf.counters[place] != shelf.written[place] for shelf in changed):
-            values[name] = case({shelf.id: shelf.counters[place] for shelf in changed}, value=products.c.id)
-    return values
 
 
 def move(

@@ -9,12 +9,12 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import case, insert, select, update
+from sqlalchemy import Table, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -33,6 +33,10 @@ from orders.wishing import PATH, Placing
 
 HOLD_MARGIN = timedelta(seconds=30)
 """A hold outlives the intent's deadline, so that orders gives up first."""
+
+ORDERS, LINES, MOVES = (cast(Table, entity.__table__) for entity in (Order, OrderLine, OrderMove))
+COLUMNS, LINE_COLUMNS = (tuple(table.columns.keys()) for table in (ORDERS, LINES))
+"""Batches are written as rows: as objects they would cost twice as much."""
 
 Result = Answer | Problem
 
@@ -73,8 +77,7 @@ def _write_down(
     intents: list[Intent] = []
     with sessions.begin() as session:
         outcomes = claim_all(session, [wish.claim for wish in wishes])
-        taken = {claim.resource_id: claim for claim in outcomes if isinstance(claim, Claim)}
-        begun = _begun(session, list(taken), terms)
+        begun = _begun(session, [it.resource_id for it in outcomes if isinstance(it, Claim) and not it.is_new], terms)
         for wish, outcome in zip(wishes, outcomes, strict=True):
             if not isinstance(outcome, Claim):
                 results[wish.claim.owner] = outcome
@@ -87,13 +90,13 @@ def _write_down(
                 intents.append(Intent(wish, outcome, order or _intent(wish, outcome, terms)))
         fresh = [_row(intent.order) for intent in intents if intent.order.id not in begun]
         if fresh:
-            session.execute(insert(Order), fresh)
+            session.execute(insert(ORDERS), fresh)
     return intents
 
 
 def _begun(session: Session, ids: Sequence[UUID], terms: Terms) -> dict[UUID, Order]:
     """Intents that an earlier request has left; their deadline moves on while they are worked on again."""
-    found = session.scalars(select(Order).where(Order.id.in_(ids)).with_for_update()).all()
+    found = session.scalars(select(Order).where(Order.id.in_(ids)).with_for_update()).all() if ids else []
     for order in found:
         order.deadline = now() + terms.deadline
     return {order.id: order for order in found}
@@ -123,8 +126,8 @@ def _intent(wish: Placing, claim: Claim, terms: Terms) -> Order:
     )
 
 
-def _row(row: Order | OrderLine) -> dict[str, Any]:
-    return {column.key: getattr(row, column.key) for column in row.__mapper__.column_attrs}
+def _row(order: Order) -> dict[str, Any]:
+    return {name: getattr(order, name) for name in COLUMNS}
 
 
 def _hold_and_commit(sessions: Sessions, catalog: Catalog, intents: Sequence[Intent]) -> dict[UUID, Result]:
@@ -160,11 +163,12 @@ def _commit(sessions: Sessions, intents: Sequence[Intent], holds: Mapping[UUID, 
     rejected: list[UUID] = []
     with sessions.begin() as session:
         open_ids = _still_open(session, intents)
+        moment = now()
         for intent in intents:
             hold = holds[intent.order.id]
             problem = _refusal(intent, hold) if intent.order.id in open_ids else expired()
             if problem is None:
-                order = _placed(intent, hold)
+                order = _placed(intent.order, hold, moment)
                 placed.append(order)
                 answer = _created(order)
             else:
@@ -175,8 +179,8 @@ def _commit(sessions: Sessions, intents: Sequence[Intent], holds: Mapping[UUID, 
                     give_up(session, intent.order, "declined")
             results[intent.placing.claim.owner] = problem or answer
             answers.append((intent.claim, answer))
-        _write(session, placed)
-        _reject(session, rejected)
+        _write(session, placed, moment)
+        _reject(session, rejected, moment)
         finish_all(session, answers)
         say(session, *(OrderPlaced(**order.event_data()) for order in placed))
         fault("orders.before_commit")
@@ -214,10 +218,9 @@ def _price_refusal(expected: Decimal | None, total: Decimal) -> Problem | None:
     )
 
 
-def _placed(intent: Intent, hold: Hold) -> Order:
-    """The order as it will stand in the table; a new object, as a batch may be run again."""
-    row = _row(intent.order) | {"placement": Placement.PLACED, "total": hold.total, "updated_at": now()}
-    order = Order(**row)
+def _placed(order: Order, hold: Hold, moment: datetime) -> Order:
+    """The intent as the order that it has become; a batch that is run again makes the same of it."""
+    order.placement, order.total, order.updated_at = Placement.PLACED, hold.total, moment
     order.lines = [
         OrderLine(
             order_id=order.id,
@@ -237,22 +240,23 @@ def _created(order: Order) -> Answer:
     return Answer(201, OrderView.of(order).model_dump(mode="json"), {"Location": f"{PATH}{order.id}/"})
 
 
-def _write(session: Session, orders: Sequence[Order]) -> None:
-    """Few statements, however many orders."""
+SUM = select(func.sum(LINES.c.quantity * LINES.c.price)).where(LINES.c.order_id == ORDERS.c.id).scalar_subquery()
+
+
+def _write(session: Session, orders: Sequence[Order], moment: datetime) -> None:
+    """Few statements, however many orders, and the same ones each time, so that they are compiled once."""
     if not orders:
         return
-    totals = case(*((Order.id == order.id, order.total) for order in orders))
-    session.execute(
-        update(Order)
-        .where(Order.id.in_([order.id for order in orders]))
-        .values(placement=Placement.PLACED, total=totals, updated_at=orders[0].updated_at)
-        .execution_options(synchronize_session=False)
-    )
-    session.execute(insert(OrderLine), [_row(line) for order in orders for line in order.lines])
-    session.execute(insert(OrderMove), [_first_move(order) for order in orders])
+    session.execute(insert(LINES), [_line_row(line) for order in orders for line in order.lines])
+    session.execute(insert(MOVES), [_first_move(order, moment) for order in orders])
+    _settle(session, [order.id for order in orders], moment, placement=Placement.PLACED, total=SUM)
 
 
-def _first_move(order: Order) -> dict[str, Any]:
+def _line_row(line: OrderLine) -> dict[str, Any]:
+    return {name: getattr(line, name) for name in LINE_COLUMNS}
+
+
+def _first_move(order: Order, moment: datetime) -> dict[str, Any]:
     return {
         "order_id": order.id,
         "previous": None,
@@ -261,15 +265,14 @@ def _first_move(order: Order) -> dict[str, Any]:
         "note": "",
         "actor_id": order.user_id,
         "actor_role": "user",
-        "at": order.updated_at,
+        "at": moment,
     }
 
 
-def _reject(session: Session, ids: Sequence[UUID]) -> None:
+def _reject(session: Session, ids: Sequence[UUID], moment: datetime) -> None:
     if ids:
-        session.execute(
-            update(Order)
-            .where(Order.id.in_(ids))
-            .values(placement=Placement.REJECTED, updated_at=now())
-            .execution_options(synchronize_session=False)
-        )
+        _settle(session, ids, moment, placement=Placement.REJECTED)
+
+
+def _settle(session: Session, ids: Sequence[UUID], moment: datetime, **values: Any) -> None:
+    session.execute(update(ORDERS).where(ORDERS.c.id.in_(ids)).values(updated_at=moment, **values))

@@ -41,8 +41,9 @@ def count_sold(session: Session, changes: Mapping[int, int]) -> None:
 
 
 def _add(session: Session, changes: Mapping[int, int]) -> None:
-    rows = upsert(Sold).values([{"product_id": product, "sold": change} for product, change in changes.items()])
-    session.execute(rows.on_duplicate_key_update(sold=Sold.sold + rows.inserted.sold))
+    added = upsert(Sold.__table__)  # type: ignore[arg-type]  # a Table, which SQLAlchemy types as less
+    added = added.on_duplicate_key_update(sold=Sold.sold + added.inserted.sold)
+    session.execute(added, [{"product_id": product, "sold": change} for product, change in changes.items()])
 
 
 def _advance(session: Session, by: int) -> int:
