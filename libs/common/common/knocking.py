@@ -33,8 +33,13 @@ async def sent_token(connection: HTTPConnection) -> str | None:
     sent = connection.headers.getlist("authorization")
     if not sent:
         return None
-    scheme, _, token = sent[0].partition(" ")
-    if len(sent) > 1 or scheme.lower() not in SCHEMES or not token.strip():
+    return token_of(sent[0] if len(sent) == 1 else "")
+
+
+def token_of(authorization: str) -> str:
+    """The token in the header's value. Raises Unauthorized."""
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() not in SCHEMES or not token.strip():
         raise Unauthorized("send the token as 'Authorization: Bearer …'", code="invalid_token")
     return token.strip()
 

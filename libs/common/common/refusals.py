@@ -31,6 +31,7 @@ CODES = {
     429: "too_many_requests",
     503: "unavailable",
 }
+DATABASE = (DBAPIError, PoolTimeout, LostRace)
 MOST_FIELDS = 50
 MOST_IN_DETAIL = 5
 LONGEST_NAME = 100
@@ -54,13 +55,22 @@ class ProblemResponse(JSONResponse):
 
 def install(app: FastAPI) -> None:
     """Answer every exception with a problem."""
-    app.add_exception_handler(Problem, _problem)  # type: ignore[arg-type]
     app.add_exception_handler(RequestValidationError, _validation)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, _http)  # type: ignore[arg-type]
-    app.add_exception_handler(DBAPIError, _database)
-    app.add_exception_handler(PoolTimeout, _database)
-    app.add_exception_handler(LostRace, _database)
-    app.add_exception_handler(Exception, _unforeseen)
+    for kind in (Problem, *DATABASE, Exception):
+        app.add_exception_handler(kind, refuse)
+
+
+async def refuse(request: Request, error: Exception) -> JSONResponse:
+    """The answer to whoever asked for what has ended in this exception."""
+    if isinstance(error, Problem):
+        return respond(error.status, error.body(_id(request)), error.headers)
+    if isinstance(error, DATABASE) and (is_gone(error) or is_conflict(error)):
+        log.warning("database_failed", error=repr(error))
+        body = problem_body(503, "unavailable", "the database does not answer; try again shortly", _id(request))
+        return respond(503, body, {"Retry-After": "2"})
+    log.error("unforeseen", path=request.url.path, exc_info=error)
+    return respond(500, problem_body(500, "internal_error", "something went wrong on our side", _id(request)))
 
 
 def respond(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> JSONResponse:
@@ -75,10 +85,6 @@ def too_large(request_id: str) -> bytes:
 
 def _id(request: Request) -> str:
     return str(getattr(request.state, "request_id", ""))
-
-
-async def _problem(request: Request, problem: Problem) -> JSONResponse:
-    return respond(problem.status, problem.body(_id(request)), problem.headers)
 
 
 async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -133,17 +139,3 @@ async def _http(request: Request, error: HTTPException) -> JSONResponse:
     detail = SENTENCES.get(status, str(error.detail))
     body = problem_body(status, CODES.get(status, "refused"), detail, _id(request))
     return respond(status, body, dict(error.headers or {}))
-
-
-async def _database(request: Request, error: Exception) -> JSONResponse:
-    if not (is_gone(error) or is_conflict(error)):
-        return await _unforeseen(request, error)
-    log.warning("database_failed", error=repr(error))
-    body = problem_body(503, "unavailable", "the database does not answer; try again shortly", _id(request))
-    return respond(503, body, {"Retry-After": "2"})
-
-
-async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
-    log.error("unforeseen", path=request.url.path, exc_info=error)
-    body = problem_body(500, "internal_error", "something went wrong on our side", _id(request))
-    return respond(500, body)

@@ -9,6 +9,7 @@ from common.running import Every
 from orders import api
 from orders.clients import Cart, Catalog
 from orders.counting import Counts
+from orders.express import ExpressLane
 from orders.models import Status
 from orders.resolving import sweep, tidy
 from orders.settings import OrdersSettings
@@ -27,13 +28,15 @@ def build(settings: OrdersSettings | None = None) -> FastAPI:
     service.says()
     service.runs(Every("orders sweep", SWEEP_S, partial(sweep, service.sessions)))
     service.runs(Every("orders tidy", TIDY_S, partial(tidy, service.sessions)))
+    till = Till(service.sessions, Catalog(catalog), Cart(cart), settings)
     return service.app(
         routers=[api.router, api.internal],
         state={
-            "till": Till(service.sessions, Catalog(catalog), Cart(cart), settings),
+            "till": till,
             "customer_cancel_until": Status(settings.customer_cancel_until),
             "counts": Counts(),
             "currency": settings.currency,
             "list_url": f"{settings.public_url}/api/orders/",
         },
+        front=lambda app: ExpressLane(app, service.tokens, till, settings.max_body_bytes),
     )
