@@ -1,8 +1,9 @@
 """Measures the placing of orders: `make bench-orders`. A stack of its own; nothing of yours is touched.
 
 P2: distinct buyers order one piece of one of a thousand products, against what a client in C does at the database with
-one order in each transaction. P3: all of them order the same product. Afterwards the books must balance. P4: one order
-after the other, and how long after its answer the new sold count is on the wire.
+one order in each transaction, against the service without its batches, and against a plain one (`measuring.plain`).
+P3: all of them order the same product. Afterwards the books must balance. P4: one order after the other, and how long
+after its answer the new sold count is on the wire.
 """
 
 import asyncio
@@ -10,6 +11,9 @@ import random
 import statistics
 import sys
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -36,6 +40,8 @@ BOUND_ORDERS = 4000
 SETTLED_S = 300
 """An intent that the load has cut off is given up after two minutes."""
 PATH = "/api/orders/"
+MANY, ONE = "P2: 1,000 products", "P3: one product"
+ALONE, PLAIN = "P2, each order a batch of its own", "P2, plain: ORM, one transaction and call each"
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -80,15 +86,17 @@ def _measure(running: Bench, rounds: int, seconds: int) -> None:
     with running.engine().connect() as connection:
         ids = list(connection.scalars(select(products.c.id).order_by(products.c.id)))
     many = f"{ids[0]} + FLOOR(RAND() * {len(ids)})"
-    ours: dict[str, list[Load]] = {"P2: 1,000 products": [], "P3: one product": []}
+    sides = _sides(running, ids)
+    ours: dict[str, list[Load]] = {name: [] for name in sides}
     bounds: dict[str, list[float]] = {"C client, 1,000 products": [], "C client, one product": []}
     for number in range(rounds + 1):
         tokens = sign_up(running.url, BUYERS)
-        for name, wanted in zip(ours, (ids, [ids[HOT]]), strict=True):
+        for name, (served, wanted) in sides.items():
             _settle(running)
-            measured = load(running.url, _posts(tokens, wanted), running.folder, seconds=seconds, connections=CLIENTS)
+            with served() as url:
+                found = load(url, _posts(tokens, wanted), running.folder, seconds=seconds, connections=CLIENTS)
             if number:  # the first round only warms up
-                ours[name].append(measured)
+                ours[name].append(found)
         _settle(running)
         for name, product in zip(bounds, (many, str(ids[HOT])), strict=True):
             rate = bound.orders_per_second(
@@ -97,6 +105,20 @@ def _measure(running: Bench, rounds: int, seconds: int) -> None:
             if number:
                 bounds[name].append(rate)
     _show(ours, bounds)
+
+
+def _sides(running: Bench, ids: list[int]) -> dict[str, tuple[Callable[[], AbstractContextManager[str]], list[int]]]:
+    """What is compared: who takes the orders, and of which products they are."""
+
+    def itself() -> AbstractContextManager[str]:
+        return nullcontext(running.url)
+
+    return {
+        MANY: (itself, ids),
+        ONE: (itself, [ids[HOT]]),
+        ALONE: (partial(running.instead, "orders", "orders.main:build", STOA_BATCH="1"), ids),
+        PLAIN: (partial(running.instead, "orders", "measuring.plain:build"), ids),
+    }
 
 
 def _show(ours: dict[str, list[Load]], bounds: dict[str, list[float]]) -> None:
@@ -115,8 +137,9 @@ def _show(ours: dict[str, list[Load]], bounds: dict[str, list[float]]) -> None:
     for name, rate in limits.items():
         table.add_row(name, f"{rate:,.0f}", f"{rate / reach:.2f}", "", "", "")
     console.print(table)
-    first, second = rates.values()
-    console.print(f"P3 of P2: {second / first:.2f}")
+    console.print(
+        f"P3 of P2: {rates[ONE] / rates[MANY]:.2f}; P2 of a plain placement: {rates[MANY] / rates[PLAIN]:.1f}"
+    )
 
 
 def _settle(running: Bench) -> None:

@@ -49,7 +49,7 @@ def reads(
 
 def _against_hello(running: Bench, rounds: int, seconds: int) -> None:
     taken: dict[str, list[Load]] = {name: [] for name in READS}
-    with running.hello() as bare:
+    with running.instead("catalog", "measuring.hello:build") as bare:
         for number in range(rounds + 1):
             for name, paths in READS.items():
                 url = bare if name == HELLO else running.url

@@ -17,7 +17,6 @@ from sqlalchemy import Engine
 from common.database import new_engine
 from stoa.servers import free_port_block, running
 from stoa.servers.gateway import Gateway
-from stoa.servers.server import base_environment
 from stoa.settings import ROOT, Settings
 from stoa.stack import Stack, Web, uvicorn_command
 from stoa.starting import House
@@ -32,7 +31,7 @@ console = Console(highlight=False)
 
 @dataclass(frozen=True)
 class Bench:
-    """A running stack, and a second gateway of the same routes behind which catalog is a bare application."""
+    """A running stack. A second gateway of the same routes leads to another application in the place of a service."""
 
     house: House
     stack: Stack
@@ -61,16 +60,16 @@ class Bench:
         return self.house.supervisor.states()[name].pid
 
     @contextmanager
-    def hello(self) -> Iterator[str]:
-        """The address of a gateway whose catalog only says hello."""
+    def instead(self, service: str, application: str, **variables: str) -> Iterator[str]:
+        """The address of a gateway behind which this application, with these variables, stands for the service."""
         port = self.base + PORTS - 2
-        home = base_environment(self.folder / "hello") | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT / "bench")}
-        command = uvicorn_command("measuring.hello:build", port, 1, ("--ws", "none"))
-        bare = Web("hello", command, home, self.folder / "hello.log", ROOT, port)
-        at = self.folder / "second"
-        variables = dict(self.stack.gateway.variables) | {"STOA_CATALOG_SERVERS": f"http://127.0.0.1:{port}"}
-        second = Gateway(at, "127.0.0.1", port - 1, port - 2, self.stack.gateway.files, variables)
-        with running(bare), running(second):
+        environment = self.stack.service_environment(service) | {"PYTHONPATH": str(ROOT / "bench")} | variables
+        command = uvicorn_command(application, port, 1, ("--ws", "none"))
+        understudy = Web("instead", command, environment, self.folder / "instead.log", ROOT, port)
+        routes = dict(self.stack.gateway.variables)
+        routes[f"STOA_{service.upper()}_SERVERS"] = f"http://127.0.0.1:{port}"
+        second = Gateway(self.folder / "second", "127.0.0.1", port - 1, port - 2, self.stack.gateway.files, routes)
+        with running(understudy), running(second):
             yield f"http://127.0.0.1:{second.port}"
 
 
