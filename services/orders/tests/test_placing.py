@@ -1,16 +1,20 @@
 """Placing orders: what a buyer sees."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from itertools import count
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from fastapi.testclient import TestClient
 
+from common.clock import now
 from common.testing.broker import Broker
 from common.testing.signing import SignedUser, Signer
 from common.testing.sisters import FakeSister
 from common.testing.waiting import eventually
+from orders import placing
 
 from .conftest import Shelves
 
@@ -186,6 +190,19 @@ def test_a_hundred_buyers_share_batches_and_each_has_an_own_fate(
     assert (statuses.count(201), statuses.count(409)) == (60, 40), [a.text for a in answers if a.status_code > 499]
     assert shelves.stock[1] == 0
     assert shelves.calls < 100, "buyers who come together must leave together"
+
+
+def test_each_order_of_a_batch_is_read_as_it_was_answered(
+    client: TestClient, shelves: Shelves, signer: Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = count()
+    monkeypatch.setattr(placing, "now", lambda: now() + timedelta(milliseconds=next(ticks)))
+    buyers = [signer.user(f"buyer{n}") for n in range(40)]
+    with ThreadPoolExecutor(40) as pool:
+        answers = list(pool.map(lambda buyer: order(client, buyer), buyers))
+    assert shelves.calls < 40
+    for buyer, answer in zip(buyers, answers, strict=True):
+        assert client.get(answer.headers["location"], headers=buyer.headers).json() == answer.json()
 
 
 def test_catalog_dead_slow_or_babbling_is_a_503_and_nothing_is_half_done(
