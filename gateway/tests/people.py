@@ -124,7 +124,7 @@ def numbers_of(visitor: Visitor, product: int) -> tuple[int, int, int]:
     return shown["stock"], shown["sold_count"], counted[0]["sold_count"]
 
 
-def wait_for_numbers(visitor: Visitor, product: int, stock: int, sold: int) -> None:
+def wait_for_numbers(visitor: Visitor, product: int, stock: int, sold: int, seconds: float = PATIENCE_S) -> None:
     """Return once catalog and realtime agree on these."""
 
     def agree() -> bool:
@@ -132,21 +132,21 @@ def wait_for_numbers(visitor: Visitor, product: int, stock: int, sold: int) -> N
         assert seen == (stock, sold, sold)
         return True
 
-    eventually(agree, PATIENCE_S)
+    eventually(agree, seconds)
 
 
-def mails_to(site: Site, email: str) -> list[Json]:
-    """What lies in the mailbox for this address, newest first."""
+def mails_to(site: Site, *emails: str) -> list[Json]:
+    """What lies in the mailbox for these addresses, newest first."""
     found: list[Json] = []
     page = pages = 1
     while page <= pages:
         answer = httpx.get(f"{site.mailbox}/api/messages/", params={"page": page}, timeout=60, trust_env=False)
         said = ok(answer)
-        found += [mail for mail in said["data"] if email in mail["recipients_envelope"]]
+        found += [mail for mail in said["data"] if any(email in mail["recipients_envelope"] for email in emails)]
         page, pages = page + 1, said["meta"]["pages_total"]
     return found
 
 
-def subjects_to(site: Site, email: str) -> Counter[str]:
-    """The subjects of the mails to this address, and how often each came."""
-    return Counter(mail["subject"] for mail in mails_to(site, email))
+def subjects_to(site: Site, *emails: str) -> Counter[str]:
+    """The subjects of the mails to these addresses, and how often each came."""
+    return Counter(mail["subject"] for mail in mails_to(site, *emails))

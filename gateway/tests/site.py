@@ -1,6 +1,7 @@
 """The whole stack in a folder of its own, started by the code of `make up`, and what only tests may do to it."""
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -26,6 +27,7 @@ DOORS = (
     *("/api/realtime/products/", "/api/health/"),
 )
 """One path of each process behind the gateway."""
+UNSENT = re.compile(r"^stoa_outbox_unsent\{.*\} (\S+)$", re.MULTILINE)
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -84,6 +86,11 @@ class Site:
         for name in names:
             self.house.supervisor.start(name)
         self._wait_until_served()
+
+    def unsent(self, name: str) -> int:
+        """How many events of a service have not come to the broker yet."""
+        answer = httpx.get(f"{self.house.settings.address_of(name)}/metrics", timeout=PATIENCE_S, trust_env=False)
+        return sum(int(float(count)) for count in UNSENT.findall(answer.text))
 
     def _wait_until_served(self) -> None:
         """Return once every process is ready and the gateway has noticed."""

@@ -6,7 +6,7 @@ import pytest
 
 from common.testing.waiting import eventually
 
-from .people import Person, Visitor, all_at_once, new_product, ok, problem, wait_for_numbers
+from .people import Person, Visitor, new_product, ok, problem, wait_for_numbers
 from .site import PATIENCE_S, Site
 from .test_sessions import PERSONAL
 from .wreckage import Wreckage
@@ -71,23 +71,6 @@ def test_without_catalog_carts_go_on_and_orders_wait_without_anything_half_done(
     eventually(lambda: ada.order(product, key="dark").status_code == 201, PATIENCE_S)
     assert ok(ada.get("/api/orders/"))["count"] == before + 1
     wait_for_numbers(stranger, product, stock=4, sold=1)
-
-
-def test_without_the_broker_orders_go_on_and_everyone_hears_of_them_afterwards(
-    site: Site, crowd: list[Person], admin: Person, stranger: Visitor
-) -> None:
-    product = new_product(admin, stock=3 * len(crowd))
-    ok(crowd[0].order(product), 201)
-    wait_for_numbers(stranger, product, stock=3 * len(crowd) - 1, sold=1)
-    site.stop("rabbitmq")
-    try:
-        orders = all_at_once(lambda buyer: ok(buyer.order(product, 2), 201)["id"], crowd, len(crowd))
-        ok(crowd[0].delete(f"/api/orders/{orders[0]}/"))
-        assert ok(stranger.get(f"/api/products/{product}/"))["sold_count"] == 1, "nobody has heard of them yet"
-    finally:
-        site.start("rabbitmq")
-    sold = 1 + 2 * (len(crowd) - 1)
-    wait_for_numbers(stranger, product, stock=3 * len(crowd) - sold, sold=sold)
 
 
 def test_without_redis_auth_is_asked_and_without_both_nobody_guesses(
