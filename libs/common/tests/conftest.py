@@ -39,14 +39,17 @@ STOCK = Table("stock", METADATA, Column("id", Integer, primary_key=True), Column
 def real_hearers() -> Iterator[dict[str, tuple[str, ...]]]:
     """Two services that listen, so that a virtual host is laid out quickly; the real ones come back at the end."""
     toys = {"toys": ("user.registered", "product.archived"), "shelf": ("user.registered",)}
-    with pytest.MonkeyPatch.context() as patch:
-        real = {name: (*types, *BRIEF.get(name, ())) for name, types in HEARERS.items()}
+    real = {name: (*types, *BRIEF.get(name, ())) for name, types in HEARERS.items()}
+    kept = [(known, dict(known)) for known in (HEARERS, BRIEF)]
+    try:
         for known, played in ((HEARERS, toys), (BRIEF, {"toys": ("user.otp_requested",)})):
-            for name in list(known):
-                patch.delitem(known, name)
-            for name, types in played.items():
-                patch.setitem(known, name, types)
+            known.clear()
+            known.update(played)
         yield real
+    finally:
+        for known, was in kept:  # in their order: who waits for the last queue expects the others before it
+            known.clear()
+            known.update(was)
 
 
 @pytest.fixture(scope="session")
