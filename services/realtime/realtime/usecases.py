@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import cast
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Table, delete, func, insert, select, update
 from sqlalchemy.dialects.mysql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -12,9 +13,14 @@ from common.database import Sessions, affected, retried
 from common.outbox import PURGE_CHUNK, inbox, purge
 from realtime.models import ONLY, LogEntry, Sold, Stream
 
+SOLD, STREAM, LOG = (cast(Table, entity.__table__) for entity in (Sold, Stream, LogEntry))
+
 WINDOW_ROWS = 100_000
 WINDOW = timedelta(hours=1)
 """What can be replayed: at most so many messages, none older than that (design: public surface, section 7)."""
+
+
+_counts = select(SOLD.c.product_id, SOLD.c.sold).order_by(SOLD.c.product_id)
 
 
 def count_sold(session: Session, changes: Mapping[int, int]) -> None:
@@ -26,13 +32,11 @@ def count_sold(session: Session, changes: Mapping[int, int]) -> None:
     if not moved:
         return
     _add(session, moved)
-    counts = session.execute(
-        select(Sold.product_id, Sold.sold).where(Sold.product_id.in_(moved)).order_by(Sold.product_id)
-    ).all()
+    counts = session.execute(_counts.where(SOLD.c.product_id.in_(moved))).all()
     first = _advance(session, len(counts)) - len(counts) + 1
     moment = now()
     session.execute(
-        insert(LogEntry),
+        insert(LOG),
         [
             {"seq": seq, "product_id": product, "sold_count": max(sold, 0), "at": moment}
             for seq, (product, sold) in enumerate(counts, first)
@@ -41,15 +45,15 @@ def count_sold(session: Session, changes: Mapping[int, int]) -> None:
 
 
 def _add(session: Session, changes: Mapping[int, int]) -> None:
-    added = upsert(Sold.__table__)  # type: ignore[arg-type]  # a Table, which SQLAlchemy types as less
-    added = added.on_duplicate_key_update(sold=Sold.sold + added.inserted.sold)
+    rows = upsert(SOLD)
+    added = rows.on_duplicate_key_update(sold=SOLD.c.sold + rows.inserted.sold)
     session.execute(added, [{"product_id": product, "sold": change} for product, change in changes.items()])
 
 
 def _advance(session: Session, by: int) -> int:
-    """Take the next numbers; the row stays locked until the commit. The last of them."""
-    session.execute(update(Stream).where(Stream.id == ONLY).values(seq=func.last_insert_id(Stream.seq + by)))
-    last: int = session.execute(select(func.last_insert_id())).scalar_one()
+    """Take the next numbers; the row stays locked until the commit. The last of them, which comes with the answer."""
+    taken = update(STREAM).where(STREAM.c.id == ONLY).values(seq=func.last_insert_id(STREAM.c.seq + by))
+    last: int = session.connection().execute(taken).lastrowid
     return last
 
 
