@@ -14,7 +14,7 @@ from stoa.servers import MariaDb, RabbitMq, Redis, Server
 from stoa.servers.asking import says_yes
 from stoa.servers.gateway import Gateway
 from stoa.servers.mailbox import Mailbox
-from stoa.servers.server import base_environment
+from stoa.servers.server import base_environment, yielding
 from stoa.settings import ROOT, Settings, others_for_services
 
 
@@ -72,7 +72,7 @@ class Web:
 
 @dataclass(frozen=True)
 class Worker:
-    """A Celery worker; it is ready when the broker knows a consumer of its queue."""
+    """A Celery worker; it yields to what buyers wait for. Ready when the broker knows a consumer of its queue."""
 
     name: str
     command: list[str]
@@ -215,7 +215,7 @@ class Stack:
         calm = ["--without-gossip", "--without-mingle", "--loglevel", self.settings.log_level]
         return Worker(
             name,
-            [*celery, *calm, "-n", f"{service.name}@%h"],
+            yielding([*celery, *calm, "-n", f"{service.name}@%h"]),
             self.service_environment(service.name) | {"STOA_CODE": _code(service.name)},
             self.log(name),
             ROOT / "services" / service.name,

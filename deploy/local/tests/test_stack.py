@@ -1,10 +1,15 @@
 """The list of processes: what each is told, and what it is not."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from supervisor.options import ServerOptions
 
 from common.service_tokens import public_half
 from stoa.credentials import read_credentials
+from stoa.servers.server import NICENESS, yielding
 from stoa.settings import Settings
 from stoa.stack import SERVICES, Stack
 from stoa.supervision import Supervisor
@@ -59,6 +64,20 @@ def test_the_portal_and_the_gateway_hold_no_secret(stack):
 def test_each_process_has_a_name_of_its_own(stack):
     names = [process.name for process in stack.everything()]
     assert len(names) == len(set(names)) == 3 + 6 + 2 + 3
+
+
+def test_workers_and_the_mailbox_yield_to_what_buyers_wait_for(stack, tmp_path):
+    stack.mailbox.venv = tmp_path
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").touch()
+    nice = yielding([])
+    yielders = {process.name for process in stack.everything() if process.command[: len(nice)] == nice}
+    assert yielders == {"catalog-worker", "notifier-worker", "mailbox"}
+
+
+def test_who_yields_runs_at_a_lower_priority():
+    said = subprocess.check_output(yielding([sys.executable, "-c", "import os; print(os.nice(0))"]), text=True)
+    assert int(said) == min(os.nice(0) + NICENESS, 19)
 
 
 def test_changed_code_changes_only_the_programs_that_run_it(stack, tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stoa.servers.asking import says_yes
-from stoa.servers.server import ServerFailed, base_environment
+from stoa.servers.server import ServerFailed, base_environment, yielding
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Mailbox:
             "--http-port": str(self.web_port),
         }
         pairs = [part for option in options.items() for part in option]
-        return [str(python), "-m", "sendria", "--foreground", "--no-quit", *pairs]
+        return yielding([str(python), "-m", "sendria", "--foreground", "--no-quit", *pairs])
 
     @property
     def environment(self) -> dict[str, str]:

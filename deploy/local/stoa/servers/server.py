@@ -13,6 +13,9 @@ from typing import Protocol
 
 SCHEMAS = ("auth", "catalog", "cart", "orders", "notifier", "realtime")
 
+NICENESS = 10
+"""In the middle of what the kernel knows: such a process gets about a tenth of what another one gets beside it."""
+
 LONGEST_SOCKET_PATH = 100  # the kernel takes 107 bytes; servers append a little to theirs
 
 
@@ -62,6 +65,14 @@ def program(name: str, package: str) -> str:
     if found is None:
         raise ServerFailed(f"{name} is not installed; `apt-get install {package}` brings it.")
     return found
+
+
+def yielding(command: Sequence[str]) -> list[str]:
+    """The same command at a lower priority: for work that nobody waits for, while buyers wait for the rest.
+
+    Where all share few processors a burst of mails or an upload would otherwise slow every answer down.
+    """
+    return [program("nice", "coreutils"), "-n", str(NICENESS), *command]
 
 
 def write(path: Path, text: str, mode: int = 0o600) -> None:
