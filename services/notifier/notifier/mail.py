@@ -4,8 +4,7 @@ import re
 import smtplib
 import ssl
 from contextlib import suppress
-from email.message import EmailMessage
-from email.utils import formataddr, formatdate, parseaddr
+from email.utils import formatdate, parseaddr
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
@@ -15,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from common.clock import now
 from common.errors import Unavailable
 from notifier.clients import Challenge
+from notifier.letter import letter, mailbox, words
 from notifier.models import Notification
 from notifier.wording import at_the_clock
 
@@ -26,9 +26,13 @@ ONE_ADDRESS = re.compile(r"""[^\s@<>()\[\],;:"\\]+@[^\s@<>()\[\],;:"\\]+""")
 FOR_GOOD = 500
 """Replies from here on are permanent (RFC 5321, section 4.2.1)."""
 
+PARTS = {"plain": "txt", "html": "html"}
+"""The parts of a mail and the endings of their templates."""
+
 templates = Environment(
     loader=PackageLoader("notifier"),
     autoescape=select_autoescape(["html"]),
+    auto_reload=False,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
@@ -51,21 +55,22 @@ def reason(error: Exception, *, secret: bool) -> str:
     return repr(error) if isinstance(error, OSError | Unavailable) else type(error).__name__
 
 
-def compose(mail: Notification, sender: str, public_url: str, challenge: Challenge | None = None) -> EmailMessage:
+def compose(mail: Notification, sender: str, public_url: str, challenge: Challenge | None = None) -> bytes:
     """The mail in plain text and HTML. Its Message-ID is the notification's, also when it is sent again."""
     if not ONE_ADDRESS.fullmatch(mail.email):
         raise Refused("this is not one address")
     facts = mail.data | {"subject": mail.subject, "public_url": public_url} | _secret(challenge)
-    message = EmailMessage()
-    message["Subject"] = mail.subject
-    message["From"] = sender
-    message["To"] = formataddr((" ".join(str(mail.data["name"]).split()), mail.email))
-    message["Date"] = formatdate(mail.created_at.timestamp())
-    message["Message-ID"] = f"<{mail.id}@{parseaddr(sender)[1].rpartition('@')[2]}>"
-    message["Auto-Submitted"] = "auto-generated"
-    message.set_content(templates.get_template(f"{mail.type}.txt").render(facts))
-    message.add_alternative(templates.get_template(f"{mail.type}.html").render(facts), subtype="html")
-    return message
+    name, address = parseaddr(sender)
+    headers = {
+        "Subject": words(mail.subject, "Subject"),
+        "From": mailbox(name, address, "From"),
+        "To": mailbox(str(mail.data["name"]), mail.email, "To"),
+        "Date": formatdate(mail.created_at.timestamp()),
+        "Message-ID": f"<{mail.id}@{address.rpartition('@')[2]}>",
+        "Auto-Submitted": "auto-generated",
+    }
+    texts = {kind: templates.get_template(f"{mail.type}.{ending}").render(facts) for kind, ending in PARTS.items()}
+    return letter(headers, texts)
 
 
 def _secret(challenge: Challenge | None) -> dict[str, Any]:
@@ -98,9 +103,9 @@ class Post:
 
     def deliver(self, mail: Notification, challenge: Challenge | None = None) -> None:
         """Hand a mail over, with its secret. Raises Refused for good, and smtplib's errors or OSError for now."""
-        message = compose(mail, self._sender, self._public_url, challenge)
+        written = compose(mail, self._sender, self._public_url, challenge)
         try:
-            self._connected().send_message(message, to_addrs=[mail.email])
+            self._connected().sendmail(parseaddr(self._sender)[1], [mail.email], written)
         except smtplib.SMTPRecipientsRefused as error:
             code, text = next(iter(error.recipients.values()))
             if code >= FOR_GOOD:
