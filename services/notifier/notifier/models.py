@@ -2,10 +2,10 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import JSON, Index, Integer, String, UniqueConstraint
+from sqlalchemy import JSON, Index, Integer, String, Table, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from common.clock import now
@@ -111,15 +111,6 @@ class Notification(Base):
         self.email = email
         self.data = self.data | {"name": name}
 
-    def claim(self) -> bool:
-        """Take the mail for sending; False when it is done or in another worker's hands."""
-        free = self.state == State.QUEUED or (self.state == State.SENDING and self.due_at <= now())
-        if free:
-            self.state = State.SENDING
-            self.attempts += 1
-            self.due_at = now() + LEASE
-        return free
-
     def succeed(self) -> None:
         """The mail server has taken it."""
         self.state = State.SENT
@@ -143,3 +134,7 @@ class Notification(Base):
             return now() + timedelta(seconds=pauses[0]) if pauses else None
         again_at = now() + timedelta(seconds=min(RETRY_S[0] * self.attempts, EXPIRING_RETRY_S))
         return again_at if again_at < self.expires_at else None
+
+
+MAILS = cast(Table, Notification.__table__)
+"""The same rows for statements that need no objects, which cost less."""

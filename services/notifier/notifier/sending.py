@@ -3,13 +3,16 @@
 The secret of a mail is asked for here and given to the post; between the two it is in this worker's memory only.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from functools import partial
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from common.database import Sessions, retried
+from common.database import Sessions, is_conflict, retried
 from common.errors import Unavailable
+from notifier.claims import claim, forget, give_back, note_sent
 from notifier.clients import Challenge, Challenges
 from notifier.mail import Post, Refused, reason
 from notifier.models import NOBODY, Notification
@@ -17,27 +20,67 @@ from notifier.wording import PURPOSES
 
 OVER = "it had expired or was used before it could be sent"
 
-Outcome = Callable[[Session, Notification], None]
+Closing = Callable[[Session], None]
+"""Writes down what has become of a mail."""
 
 
-def send_mails(sessions: Sessions, ids: Iterable[UUID], post: Post, challenges: Challenges) -> None:
-    """Send each mail that nobody else has in hand; one that fails does not hold up the others."""
-    for mail_id in ids:
-        mail = _claim(sessions, mail_id)
-        if mail is not None:
-            _close(sessions, mail_id, _try(sessions, mail, post, challenges))
+def send_mails(sessions: Sessions, ids: Sequence[UUID], post: Post, challenges: Challenges) -> None:
+    """Send each mail that nobody else has in hand; one that fails does not hold up the others.
+
+    Each is closed before the next one goes to the mail server: a worker that dies has sent one at most for nothing.
+    """
+    close: Closing = _nothing
+    for mail in _read(sessions, ids):
+        if _take_in_turn(sessions, close, mail):
+            mail.attempts += 1
+            close = _try(sessions, mail, post, challenges)
+        else:
+            close = _nothing
+    _close(sessions, close)
 
 
-def _try(sessions: Sessions, mail: Notification, post: Post, challenges: Challenges) -> Outcome:
+def _read(sessions: Sessions, ids: Sequence[UUID]) -> list[Notification]:
+    with sessions.begin() as session:
+        found = {mail.id: mail for mail in session.scalars(select(Notification).where(Notification.id.in_(ids)))}
+    return [found[mail_id] for mail_id in ids if mail_id in found]
+
+
+def _take_in_turn(sessions: Sessions, close: Closing, mail: Notification) -> bool:
+    """Close the mail before and claim this one, in one transaction, which saves every second one.
+
+    If somebody holds this one, closing comes first: what has been sent must not be sent again for another's sake.
+    """
+    try:
+        return _close_and_claim(sessions, close, mail)
+    except Exception as error:
+        if not is_conflict(error):
+            raise
+    _close(sessions, close)
+    return retried(_close_and_claim)(sessions, _nothing, mail)
+
+
+def _close_and_claim(sessions: Sessions, close: Closing, mail: Notification) -> bool:
+    with sessions.begin() as session:
+        close(session)
+        return claim(session, mail)
+
+
+@retried
+def _close(sessions: Sessions, close: Closing) -> None:
+    with sessions.begin() as session:
+        close(session)
+
+
+def _try(sessions: Sessions, mail: Notification, post: Post, challenges: Challenges) -> Closing:
     try:
         return _send(sessions, mail, post, challenges)
     except Refused as refusal:
-        return _failed(str(refusal), for_good=True)
+        return _failed(mail, str(refusal), for_good=True)
     except Exception as error:  # whatever keeps a mail back, it is tried again and stays visible
-        return _failed(reason(error, secret=mail.challenge_id is not None), for_good=False)
+        return _failed(mail, reason(error, secret=mail.challenge_id is not None), for_good=False)
 
 
-def _send(sessions: Sessions, mail: Notification, post: Post, challenges: Challenges) -> Outcome:
+def _send(sessions: Sessions, mail: Notification, post: Post, challenges: Challenges) -> Closing:
     """Ask auth for the secret if there is to be one, and hand the mail over. Raises Refused for good."""
     if mail.has_expired:
         raise Refused(OVER)
@@ -45,11 +88,12 @@ def _send(sessions: Sessions, mail: Notification, post: Post, challenges: Challe
     if challenge is not None:
         mail = _address(sessions, mail.id, challenge)
     elif mail.is_nobodys:
-        return _forgotten
+        return partial(forget, mail=mail)
     elif mail.is_worthless_without_secret:
         raise Refused(OVER)
     post.deliver(mail, challenge)
-    return _sent
+    mail.succeed()
+    return partial(note_sent, mail=mail)
 
 
 def _secret_of(mail: Notification, challenges: Challenges) -> Challenge | None:
@@ -61,26 +105,6 @@ def _secret_of(mail: Notification, challenges: Challenges) -> Challenge | None:
     return challenge
 
 
-def _sent(_: Session, row: Notification) -> None:
-    row.succeed()
-
-
-def _failed(error: str, *, for_good: bool) -> Outcome:
-    return lambda _, row: row.fail(error, for_good=for_good)
-
-
-def _forgotten(session: Session, row: Notification) -> None:
-    """Of an address that is nobody's nothing remains."""
-    session.delete(row)
-
-
-@retried
-def _claim(sessions: Sessions, mail_id: UUID) -> Notification | None:
-    with sessions.begin() as session:
-        mail = session.get(Notification, mail_id, with_for_update=True)
-        return mail if mail is not None and mail.claim() else None
-
-
 @retried
 def _address(sessions: Sessions, mail_id: UUID, challenge: Challenge) -> Notification:
     """A secret goes to no other address than the one it proves; the owner sees the mail from now on."""
@@ -90,10 +114,10 @@ def _address(sessions: Sessions, mail_id: UUID, challenge: Challenge) -> Notific
         return mail
 
 
-@retried
-def _close(sessions: Sessions, mail_id: UUID, outcome: Outcome) -> None:
-    """Another worker may have closed the mail of one that was too slow, and have left nothing of it."""
-    with sessions.begin() as session:
-        row = session.get(Notification, mail_id, with_for_update=True)
-        if row is not None:
-            outcome(session, row)
+def _failed(mail: Notification, error: str, *, for_good: bool) -> Closing:
+    mail.fail(error, for_good=for_good)
+    return partial(give_back, mail=mail)
+
+
+def _nothing(_: Session) -> None:
+    """There is no mail to close."""

@@ -4,7 +4,7 @@ import email
 import socketserver
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -24,6 +24,8 @@ class PostOffice:
     visits: int = 0
     said: list[bytes] = field(default_factory=list)
     """The first words of all commands, in order."""
+    meanwhile: Callable[[], object] = lambda: None
+    """What happens between the arrival of a mail and the reply to it."""
 
     @classmethod
     @contextmanager
@@ -61,6 +63,7 @@ class PostOffice:
             if verb == b"DATA":
                 clerk.wfile.write(b"354 go\r\n")
                 self.mails.append(email.message_from_bytes(self._data(clerk), policy=default))  # type: ignore[arg-type]
+                self.meanwhile()
                 clerk.wfile.write(self.data_reply + b"\r\n")
             elif verb == b"EHLO" and self.tls is not None:
                 clerk.wfile.write(b"250-test\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n")
