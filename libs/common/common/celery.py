@@ -6,12 +6,14 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import amqp
 import structlog
 from amqp.exceptions import AMQPError
 from celery import Celery, Task
 from celery.signals import setup_logging, worker_process_init
 from kombu import Connection, Exchange
-from kombu.exceptions import OperationalError
+from kombu.exceptions import LimitExceeded, OperationalError
+from kombu.pools import connections
 
 from common import logs
 from common.broker import EXCHANGE
@@ -26,6 +28,8 @@ CHUNK_S = 540
 CONNECT_S = 2
 CONFIRM_S = 5
 """How long the broker may take to answer, and to confirm that it has the message (design: reliability 3.7)."""
+LISTEN_S = 0.001
+"""How long to listen whether a kept connection has ended; what has come is there at once."""
 TELL_S = 2
 """The same for what is worth no longer wait, because the next of its kind makes up for it."""
 TRANSIENT = 1
@@ -66,17 +70,47 @@ def _defaults(service: str) -> dict[str, Any]:
 
 
 def enqueue(task: Task, *calls: Iterable[Any]) -> None:
-    """Hand the workers one call of the task for each list of arguments, over one connection.
+    """Hand the workers one call of the task for each list of arguments, over a connection that is kept for the next.
 
     The broker is asked once and not for long. Raises ConnectionError when it has not confirmed them all.
     """
-    options = {"max_retries": 0, "confirm_publish": True}
     try:
-        with task.app.connection_for_write(connect_timeout=CONNECT_S, transport_options=options) as connection:
+        with _kept_connection(task.app) as connection:
+            connection.declared_entities.clear()  # or a queue that was deleted would be missed by nobody
             for arguments in calls:
                 task.apply_async(tuple(arguments), connection=connection, retry=False, confirm_timeout=CONFIRM_S)
-    except (OperationalError, OSError) as error:
+    except (OperationalError, LimitExceeded, OSError) as error:
         raise ConnectionError(f"the broker did not confirm: {error!r}") from error
+
+
+@contextmanager
+def _kept_connection(app: Celery) -> Iterator[Connection]:
+    """One of a few connections that outlive the block, made anew where one has died; dropped when the block fails.
+
+    What was told over a connection that then fails may have arrived, so nothing is told again behind the caller's back.
+    """
+    options = {"max_retries": 0, "confirm_publish": True, "read_timeout": CONFIRM_S, "write_timeout": CONFIRM_S}
+    there = app.connection_for_write(connect_timeout=CONNECT_S, transport_options=options)
+    with connections[there].acquire(block=True, timeout=CONFIRM_S) as connection:
+        if connection.connected:
+            _drop_if_dead(connection.default_channel.connection)
+        line = connection.default_channel.connection
+        try:
+            yield connection
+        except BaseException:
+            line.collect()  # without a goodbye: a broker that does not answer would have to be waited for
+            raise
+
+
+def _drop_if_dead(line: amqp.Connection) -> None:
+    """Listen for its end; the broker says nothing else unless it is asked."""
+    try:
+        line.drain_events(timeout=LISTEN_S)
+    except TimeoutError:
+        return
+    except (AMQPError, OSError):
+        pass
+    line.collect()
 
 
 @contextmanager
