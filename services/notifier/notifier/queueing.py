@@ -17,11 +17,13 @@ from common.database import Sessions, retried
 from common.events import Event
 from common.events.auth import UserRegistered, UserUpdated
 from common.ids import new_id
-from notifier.models import LONGEST_NAME, NOBODY, Notification, Recipient, State
+from notifier.models import LONGEST_NAME, MAILS, NOBODY, Notification, Recipient, State
 from notifier.wording import Wording, word
 
 LEARNED = ("email", "name", "version")
 """What a newer event overwrites; the version last, since each column is compared by it."""
+QUEUE = insert(MAILS).prefix_with("IGNORE")
+"""Given its rows apart: so it is put into words once, and the driver still sends all rows in one statement."""
 DISPATCH_CHUNK = 200
 DISPATCHED_FOR = timedelta(minutes=5)
 """A mail handed to the workers is handed over again if it has not been sent by then."""
@@ -39,8 +41,7 @@ def queue_mails(session: Session, events: Sequence[Event]) -> None:
     wordings = [wording for event in events for wording in word(event)]
     addresses = _addresses(session, {wording.user_id for wording in wordings})
     if wordings:
-        rows = [_row(wording, addresses) for wording in wordings]
-        session.execute(insert(Notification).prefix_with("IGNORE").values(rows))
+        session.execute(QUEUE, [_row(wording, addresses) for wording in wordings])
 
 
 def _learn(session: Session, told: Sequence[UserRegistered | UserUpdated]) -> None:
@@ -63,8 +64,10 @@ def _learn(session: Session, told: Sequence[UserRegistered | UserUpdated]) -> No
 
 
 def _addresses(session: Session, users: set[UUID]) -> dict[UUID, Address]:
-    found = session.scalars(select(Recipient).where(Recipient.user_id.in_(users)))
-    known = {recipient.user_id: Address(recipient.email, recipient.name) for recipient in found}
+    found = session.execute(
+        select(Recipient.user_id, Recipient.email, Recipient.name).where(Recipient.user_id.in_(users))
+    )
+    known = {user_id: Address(email, name) for user_id, email, name in found}
     return known | {NOBODY: Address("", "")}
 
 
