@@ -1,20 +1,22 @@
 """The dispatch desk: hands mails that are due to the workers, woken when new ones are queued."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import structlog
 
 from common.database import Sessions
-from common.running import Bell
-from notifier.queueing import put_back, take_due
-from notifier.wording import URGENT
+from common.running import Bell, together
+from notifier.queueing import DISPATCH_CHUNK, put_back, take_due
 
 log = structlog.get_logger(__name__)
 
 LOOK_S = 2.0
 """Between two looks for mails whose next try is due."""
+GATHER_S = 0.2
+"""After mails were handed over others gather for so long: under load a task is a full handful, not one mail."""
 BROKER_AWAY_S = 5.0
 
 
@@ -27,20 +29,40 @@ class Dispatch:
         self._sessions = sessions
         self._enqueue = enqueue
         self._bell = Bell()
+        self._urgent_bell = Bell()
+        self._hurried = False
+        self._looking = threading.Lock()
+        """A look for the others locks an urgent row for a moment too, and the look for that one would skip it."""
+
+    def hurry(self) -> None:
+        """There are new mails that somebody waits for; called from any thread, before `wake`."""
+        self._hurried = True
 
     def wake(self) -> None:
         """There may be new mails; called from the event loop."""
+        if self._hurried:
+            self._hurried = False
+            self._urgent_bell.ring()
         self._bell.ring()
 
     async def run(self) -> None:
-        """Hand over what is due, again and again."""
-        while True:
-            if not await asyncio.to_thread(self._hand_over):
-                await self._bell.wait(LOOK_S)
+        """Hand over what is due, again and again; what is urgent never waits for what gathers."""
+        await together(
+            self._keep_handing_over(self._urgent_bell, urgent=True, rest_s=0),
+            self._keep_handing_over(self._bell, urgent=False, rest_s=GATHER_S),
+        )
 
-    def _hand_over(self) -> int:
-        """What is urgent goes first and in tasks of its own; how many were handed over."""
-        ids = take_due(self._sessions, URGENT) or take_due(self._sessions)
+    async def _keep_handing_over(self, bell: Bell, *, urgent: bool, rest_s: float) -> None:
+        while True:
+            handed = await asyncio.to_thread(self._hand_over, urgent=urgent)
+            if handed < DISPATCH_CHUNK:
+                await asyncio.sleep(rest_s if handed else 0)
+                await bell.wait(LOOK_S)
+
+    def _hand_over(self, *, urgent: bool) -> int:
+        """How many mails were handed over, in tasks of their own if they are urgent."""
+        with self._looking:
+            ids = take_due(self._sessions, urgent=urgent)
         if ids:
             try:
                 self._enqueue(ids)

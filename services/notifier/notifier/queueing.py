@@ -1,6 +1,6 @@
 """The queue of mails: each gets in once, is handed over when it is due, and stays when nobody can take it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from common.events import Event
 from common.events.auth import UserRegistered, UserUpdated
 from common.ids import new_id
 from notifier.models import LONGEST_NAME, MAILS, NOBODY, Notification, Recipient, State
-from notifier.wording import Wording, word
+from notifier.wording import URGENT, Wording, word
 
 LEARNED = ("email", "name", "version")
 """What a newer event overwrites; the version last, since each column is compared by it."""
@@ -35,13 +35,17 @@ class Address:
     name: str
 
 
-def queue_mails(session: Session, events: Sequence[Event]) -> None:
-    """Queue the mail about each event, once whatever is heard again. Raises NotYet for an unknown recipient."""
+def queue_mails(session: Session, events: Sequence[Event]) -> bool:
+    """Queue the mail about each event, once whatever is heard again; whether one is urgent.
+
+    Raises NotYet for an unknown recipient.
+    """
     _learn(session, [event for event in events if isinstance(event, UserRegistered | UserUpdated)])
     wordings = [wording for event in events for wording in word(event)]
     addresses = _addresses(session, {wording.user_id for wording in wordings})
     if wordings:
         session.execute(QUEUE, [_row(wording, addresses) for wording in wordings])
+    return any(wording.type in URGENT for wording in wordings)
 
 
 def _learn(session: Session, told: Sequence[UserRegistered | UserUpdated]) -> None:
@@ -95,21 +99,20 @@ def _row(wording: Wording, addresses: dict[UUID, Address]) -> dict[str, Any]:
 
 
 @retried
-def take_due(sessions: Sessions, types: Collection[str] = ()) -> list[UUID]:
+def take_due(sessions: Sessions, *, urgent: bool) -> list[UUID]:
     """Mails that are due, oldest first; they are not due again for a while, so that nobody hands them over twice.
 
-    With `types` only mails of these. One whose worker has let its lease run out is queued anew.
+    Either those that somebody waits for or all others. One whose worker has let its lease run out is queued anew.
     """
+    whose = Notification.type.in_(URGENT) if urgent else Notification.type.not_in(URGENT)
     with sessions.begin() as session:
         due = (
             select(Notification.id)
-            .where(Notification.state.in_([State.QUEUED, State.SENDING]), Notification.due_at <= now())
+            .where(Notification.state.in_([State.QUEUED, State.SENDING]), Notification.due_at <= now(), whose)
             .order_by(Notification.due_at)
             .limit(DISPATCH_CHUNK)
             .with_for_update(skip_locked=True)
         )
-        if types:
-            due = due.where(Notification.type.in_(types))
         ids = list(session.scalars(due))
         if ids:
             taken = update(Notification).where(Notification.id.in_(ids))

@@ -251,16 +251,16 @@ def test_of_a_slow_worker_whose_mail_another_one_has_forgotten_nothing_breaks(
     assert [(mail.type, mail.state) for mail in all_mails(sessions)] == [("welcome", State.SENT)]
 
 
-def test_what_somebody_waits_for_is_handed_over_first_and_apart(sessions: Sessions) -> None:
+def test_what_somebody_waits_for_is_handed_over_apart(sessions: Sessions) -> None:
     queue(sessions, *(registered(new_id(), f"User{n}") for n in range(3)))
     urgent = [code_requested(new_id()), reset_requested(new_id())]
     queue(sessions, *urgent)
     handed: list[list[UUID]] = []
     dispatch = Dispatch(sessions, lambda ids: handed.append(list(ids)))
-    assert [dispatch._hand_over() for _ in range(3)] == [2, 3, 0]
+    assert [dispatch._hand_over(urgent=urgent) for urgent in (False, True, False, True)] == [3, 2, 0, 0]
     types = {mail.id: mail.type for mail in all_mails(sessions)}
-    assert {types[mail_id] for mail_id in handed[0]} == {"one_time_code", "password_reset"}
-    assert {types[mail_id] for mail_id in handed[1]} == {"welcome"}
+    assert {types[mail_id] for mail_id in handed[0]} == {"welcome"}
+    assert {types[mail_id] for mail_id in handed[1]} == {"one_time_code", "password_reset"}
 
 
 def mail_of(sessions: Sessions, challenge: UUID) -> UUID:

@@ -78,7 +78,7 @@ def test_a_mail_waits_while_the_mail_server_is_down_and_goes_once(sessions: Sess
     (mail,) = all_mails(sessions)
     assert (mail.state, mail.attempts) == (State.QUEUED, 1)
     assert mail.error
-    assert take_due(sessions) == [], "it is not due before its delay is over"
+    assert take_due(sessions, urgent=False) == [], "it is not due before its delay is over"
     office.open = True
     send(sessions, office)
     send(sessions, office)
@@ -179,7 +179,7 @@ def test_a_mail_whose_worker_died_is_sent_again_under_the_same_message_id(
     assert len(office.mails) == 1, "the lease is respected"
     with sessions.begin() as session:
         session.execute(update(Notification).values(due_at=now() - timedelta(seconds=1)))
-    assert [len(take_due(sessions)) for _ in range(3)] == [1, 0, 0], "it is handed over again, once"
+    assert [len(take_due(sessions, urgent=False)) for _ in range(3)] == [1, 0, 0], "it is handed over again, once"
     send(sessions, office)
     assert len({mail["Message-ID"] for mail in office.mails}) == 1
     assert len(office.mails) == 2
@@ -207,9 +207,9 @@ def test_what_could_not_be_handed_to_the_workers_is_handed_over_later(sessions: 
 
     user = new_id()
     queue(sessions, registered(user))
-    assert Dispatch(sessions, away)._hand_over() == 0
+    assert Dispatch(sessions, away)._hand_over(urgent=False) == 0
     with sessions.begin() as session:
         session.execute(update(Notification).values(due_at=now()))
-    assert Dispatch(sessions, handed.extend)._hand_over() == 1
-    assert Dispatch(sessions, handed.extend)._hand_over() == 0, "it is in the workers' hands now"
+    assert Dispatch(sessions, handed.extend)._hand_over(urgent=False) == 1
+    assert Dispatch(sessions, handed.extend)._hand_over(urgent=False) == 0, "it is in the workers' hands now"
     assert len(handed) == 1
