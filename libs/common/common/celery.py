@@ -79,7 +79,7 @@ def enqueue(task: Task, *calls: Iterable[Any]) -> None:
             connection.declared_entities.clear()  # or a queue that was deleted would be missed by nobody
             for arguments in calls:
                 task.apply_async(tuple(arguments), connection=connection, retry=False, confirm_timeout=CONFIRM_S)
-    except (OperationalError, LimitExceeded, OSError) as error:
+    except (OperationalError, LimitExceeded, AMQPError, OSError) as error:
         raise ConnectionError(f"the broker did not confirm: {error!r}") from error
 
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import amqp
 import pytest
 from celery import Celery, Task
+from kombu.exceptions import EncodeError
 
 from common import celery
 from common.celery import enqueue, new_celery
@@ -133,3 +134,14 @@ def test_a_refusal_spoils_no_later_call(task: Task, broker: Broker) -> None:
     broker.drop(JOBS)
     enqueue(task, ["second"])
     assert broker.size(JOBS) == 1
+
+
+def test_a_connection_over_which_something_has_failed_is_not_used_again(
+    task: Task, broker: Broker, made: list[amqp.Connection]
+) -> None:
+    enqueue(task, ["first"])
+    with pytest.raises(EncodeError):
+        enqueue(task, ["second"], [object()])
+    enqueue(task, ["third"])
+    assert len(made) == 2
+    assert broker.size(JOBS) == 3
