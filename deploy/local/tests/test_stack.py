@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from supervisor.options import ServerOptions
@@ -17,6 +18,8 @@ from stoa.supervision import Supervisor
 pytestmark = pytest.mark.unit
 
 NAMES = [service.name for service in SERVICES]
+
+AUTOGROUP = Path("/proc/self/autogroup")
 
 
 @pytest.fixture
@@ -78,6 +81,12 @@ def test_workers_and_the_mailbox_yield_to_what_buyers_wait_for(stack, tmp_path):
 def test_who_yields_runs_at_a_lower_priority():
     said = subprocess.check_output(yielding([sys.executable, "-c", "import os; print(os.nice(0))"]), text=True)
     assert int(said) == min(os.nice(0) + NICENESS, 19)
+
+
+@pytest.mark.skipif(not AUTOGROUP.exists(), reason="this kernel does not group processes by session")
+def test_who_yields_does_so_to_other_sessions_too():
+    asked = yielding(["cat", str(AUTOGROUP)])
+    assert subprocess.check_output(asked, text=True, start_new_session=True).split()[-1] == str(NICENESS)
 
 
 def test_changed_code_changes_only_the_programs_that_run_it(stack, tmp_path, monkeypatch):
