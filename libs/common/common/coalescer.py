@@ -16,6 +16,9 @@ from common.errors import Problem, Unavailable
 
 log = structlog.get_logger(__name__)
 
+CROWD = 4
+"""Items of a batch from which on the next waits for company."""
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -39,6 +42,9 @@ class Coalescer(Generic[Item, Result]):
     `work` returns a result or a Problem for each item, in order. When it raises instead, the batch is run again item by
     item, so that one cannot spoil the others; it must therefore be safe to repeat. Only when what all of them need is
     away (Unavailable, the database gone) does that one failure answer them all.
+
+    After the batch of a crowd the next one leaves `pause_s` later, so that those who were answered and come again at
+    once leave with those who came meanwhile, and not by turns.
     """
 
     def __init__(
@@ -48,11 +54,13 @@ class Coalescer(Generic[Item, Result]):
         most: int = 64,
         in_flight: int = 1,
         waiting: int = 2000,
+        pause_s: float = 0.0,
     ) -> None:
         self._work = work
         self._most = most
         self._free = in_flight
         self._waiting = waiting
+        self._pause_s = pause_s
         self._queue: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._batches: set[asyncio.Task[None]] = set()
 
@@ -76,6 +84,10 @@ class Coalescer(Generic[Item, Result]):
     async def _run(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         try:
             outcomes = await self._settle([item for item, _ in batch])
+            for (_, future), outcome in zip(batch, outcomes, strict=True):
+                _tell(future, outcome)
+            if len(batch) >= CROWD and len(self._queue) < self._most:
+                await asyncio.sleep(self._pause_s)
         except BaseException:
             for _, future in batch:
                 _tell(future, Unavailable("this service is stopping; try again shortly"))
@@ -83,8 +95,6 @@ class Coalescer(Generic[Item, Result]):
         finally:
             self._free += 1
             self._start()
-        for (_, future), outcome in zip(batch, outcomes, strict=True):
-            _tell(future, outcome)
 
     async def _settle(self, items: Sequence[Item]) -> list[Result | BaseException]:
         try:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from common.coalescer import Coalescer, in_threads
+from common.coalescer import CROWD, Coalescer, in_threads
 from common.errors import Conflict, Problem, Unavailable
 
 pytestmark = pytest.mark.unit
@@ -60,6 +60,37 @@ def test_under_load_items_gather_while_a_batch_is_on_its_way() -> None:
     assert asyncio.run(story()) == [number * 2 for number in range(150)]
     assert sorted(map(len, work.batches)) == [1, 1, 20, 64, 64]
     assert sorted(item for batch in work.batches for item in batch) == list(range(150))
+
+
+def test_in_a_crowd_those_who_come_again_leave_with_those_who_came_meanwhile() -> None:
+    work = Work()
+
+    async def twice(coalescer: Coalescer[int, int], number: int) -> None:
+        await coalescer.submit(number)
+        await coalescer.submit(number + 100)
+
+    async def story() -> None:
+        coalescer = Coalescer(in_threads(work), pause_s=0.05)
+        work.gate.clear()
+        first = asyncio.create_task(coalescer.submit(0))
+        crowd = [asyncio.create_task(twice(coalescer, number)) for number in range(1, 1 + CROWD)]
+        await begun(work, 1)
+        work.gate.set()
+        await first
+        other = asyncio.create_task(coalescer.submit(99))
+        await asyncio.gather(other, *crowd)
+
+    asyncio.run(story())
+    assert sorted(map(sorted, work.batches)) == [[0], [1, 2, 3, 4], [99, 101, 102, 103, 104]]
+
+
+def test_nobody_else_waits_for_company() -> None:
+    async def story() -> list[int]:
+        coalescer = Coalescer(in_threads(Work()), pause_s=3600)
+        async with asyncio.timeout(10):
+            return [await coalescer.submit(number) for number in range(2 * CROWD)]
+
+    assert asyncio.run(story()) == [2 * number for number in range(2 * CROWD)]
 
 
 def test_never_more_batches_are_on_their_way_than_allowed() -> None:
