@@ -7,9 +7,11 @@ from contextlib import AbstractContextManager, ExitStack
 from uuid import UUID
 
 import pytest
+from celery import Celery
 from sqlalchemy import Column, Engine, Integer, String, Table, create_engine, delete, select, text
 
 from common.broker import dead_letter_name
+from common.celery import new_celery
 from common.database import TABLE_OPTIONS, Sessions, new_engine, new_metadata, new_sessions
 from common.events.auth import UserRegistered
 from common.events.hearers import BRIEF, HEARERS
@@ -115,6 +117,24 @@ def stacked() -> Iterator[ExitStack]:
 def door(stacked: ExitStack) -> Callable[[str], Proxy]:
     """A door before the server of a URL."""
     return lambda url: stacked.enter_context(proxied(url))
+
+
+@pytest.fixture
+def proxy(door: Callable[[str], Proxy], broker: Broker) -> Proxy:
+    """A door before the broker."""
+    return door(broker.url)
+
+
+@pytest.fixture
+def new_app(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Celery]:
+    """Makes the Celery application of a service whose broker has this address."""
+
+    def new(url: str) -> Celery:
+        for name, value in (("BROKER", url), ("DATABASE", "unused://"), ("REDIS", "unused://")):
+            monkeypatch.setenv(f"STOA_{name}_URL", value)
+        return new_celery("toys", "toys.tasks")
+
+    return new
 
 
 class Kept(AbstractContextManager["Kept"]):

@@ -10,19 +10,13 @@ from celery import Celery, Task
 from kombu.exceptions import EncodeError
 
 from common import celery
-from common.celery import enqueue, new_celery
+from common.celery import enqueue
 from common.testing.broker import Broker
 from common.testing.proxy import Proxy
 
 JOBS = "toys.jobs"
 
-
-def task_of(url: str, monkeypatch: pytest.MonkeyPatch) -> Task:
-    """A task of an application whose broker is there."""
-    for name, value in (("BROKER", url), ("DATABASE", "unused://"), ("REDIS", "unused://")):
-        monkeypatch.setenv(f"STOA_{name}_URL", value)
-    app: Celery = new_celery("toys", "toys.tasks")
-    return app.task(name="toys.play")(play)
+NewApp = Callable[[str], Celery]
 
 
 def play(_: object) -> None:
@@ -30,15 +24,9 @@ def play(_: object) -> None:
 
 
 @pytest.fixture
-def proxy(door: Callable[[str], Proxy], broker: Broker) -> Proxy:
-    """A door before the broker."""
-    return door(broker.url)
-
-
-@pytest.fixture
-def task(proxy: Proxy, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Task:
-    """A task that is told of through that door."""
-    return task_of(proxy.through(broker.url), monkeypatch)
+def task(new_app: NewApp, proxy: Proxy, broker: Broker) -> Task:
+    """A task that is told of through a door before the broker."""
+    return new_app(proxy.through(broker.url)).task(name="toys.play")(play)
 
 
 @pytest.fixture

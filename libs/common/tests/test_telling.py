@@ -8,37 +8,24 @@ import pytest
 from celery import Celery
 
 from common import celery
-from common.celery import new_celery, telling
+from common.celery import telling
 from common.events.auth import UserRegistered
 from common.testing.broker import Broker
 from common.testing.proxy import Proxy
 
+NewApp = Callable[[str], Celery]
 Registered = Callable[..., UserRegistered]
 
 
-def worker(url: str, monkeypatch: pytest.MonkeyPatch) -> Celery:
-    """An application whose broker is there."""
-    for name, value in (("BROKER", url), ("DATABASE", "unused://"), ("REDIS", "unused://")):
-        monkeypatch.setenv(f"STOA_{name}_URL", value)
-    app: Celery = new_celery("toys", "toys.tasks")
-    return app
+@pytest.fixture
+def app(new_app: NewApp, broker: Broker) -> Celery:
+    return new_app(broker.url)
 
 
 @pytest.fixture
-def app(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Celery:
-    return worker(broker.url, monkeypatch)
-
-
-@pytest.fixture
-def proxy(door: Callable[[str], Proxy], broker: Broker) -> Proxy:
-    """A door before the broker."""
-    return door(broker.url)
-
-
-@pytest.fixture
-def distant(proxy: Proxy, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Celery:
-    """The same behind that door."""
-    return worker(proxy.through(broker.url), monkeypatch)
+def distant(new_app: NewApp, proxy: Proxy, broker: Broker) -> Celery:
+    """The same behind a door."""
+    return new_app(proxy.through(broker.url))
 
 
 def names(said: list[dict[str, Any]]) -> list[str]:
@@ -65,8 +52,8 @@ def test_nobody_need_have_laid_out_the_exchange_or_listen(app: Celery, registere
         assert tell(registered())
 
 
-def test_a_broker_that_is_not_there_raises_nothing(monkeypatch: pytest.MonkeyPatch, registered: Registered) -> None:
-    with telling(worker("amqp://nobody:nothing@127.0.0.1:9/none", monkeypatch)) as tell:
+def test_a_broker_that_is_not_there_raises_nothing(new_app: NewApp, registered: Registered) -> None:
+    with telling(new_app("amqp://nobody:nothing@127.0.0.1:9/none")) as tell:
         assert not tell(registered())
         assert not tell(registered())
 
