@@ -9,7 +9,7 @@ export STOA_TLS := on
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap up down status logs urls test e2e fuzz check audit replay import migrate \
+.PHONY: help bootstrap up down status logs urls test e2e fuzz lint check audit replay import migrate \
 	bench-reads bench-upload bench-orders bench-events bench-alike reconcile lock clean
 
 help: ## Show this list
@@ -43,11 +43,13 @@ e2e: bootstrap ## Run the tests that see the platform as a client does, through 
 fuzz: bootstrap ## Send every service what its document allows, and what not: make fuzz a="--max-examples=2000" seed=7
 	@$(BIN)/pytest gateway/surface/tests/test_fuzz.py --max-examples=200 --hypothesis-seed=$(or $(seed),1) --timeout=0 $(a)
 
-check: bootstrap ## Lint, format, types, who imports whom, and the tests that need no server
+lint: bootstrap ## Lint, format, types, who imports whom
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+check: lint ## The same, and the tests that need no server
 	@$(BIN)/pytest -n 2 --dist loadgroup -m unit $(a)
 
 audit: bootstrap ## Look the pins up in an advisory service, where one can be reached
