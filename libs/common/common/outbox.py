@@ -156,7 +156,7 @@ def first_time(session: Session, events: Sequence[tuple[UUID, str]]) -> set[UUID
 
 
 def _entered(session: Session, events: Mapping[UUID, str]) -> bool:
-    """Enter all of them, or none if one is there; the server takes back the statement alone."""
+    """Enter all of them, or none if one is there: they go in one statement, which the server takes back whole."""
     moment = now()
     rows = [{"event_id": i, "type": kind, "heard_at": moment} for i, kind in sorted(events.items())]
     try:

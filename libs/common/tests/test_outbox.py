@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 from structlog.contextvars import bound_contextvars
 
 from common import outbox as room
+from common.broker import PREFETCH
 from common.clock import now
 from common.database import Sessions
 from common.events.auth import UserRegistered
@@ -59,6 +60,17 @@ def test_the_inbox_knows_what_was_heard(sessions: Sessions) -> None:
     with sessions.begin() as session:
         assert first_time(session, [one, three]) == {three[0]}
         assert first_time(session, []) == set()
+
+
+def test_of_a_batch_whose_last_was_heard_before_the_others_are_new(sessions: Sessions) -> None:
+    """The batch is one statement, of which the server leaves nothing when it refuses one row."""
+    *fresh, known = [(new_id(), "user.registered") for _ in range(PREFETCH)]
+    with sessions.begin() as session:
+        first_time(session, [known])
+    with sessions.begin() as session:
+        assert first_time(session, [*fresh, known]) == {event_id for event_id, _ in fresh}
+    with sessions.begin() as session:
+        assert first_time(session, [*fresh, known]) == set()
 
 
 def test_what_is_past_its_keeping_time_is_dropped_in_chunks(
