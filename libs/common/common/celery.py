@@ -66,6 +66,7 @@ def _defaults(service: str) -> dict[str, Any]:
         "task_soft_time_limit": CHUNK_S,
         "task_time_limit": CHUNK_S + 30,
         "worker_prefetch_multiplier": 1,
+        "worker_enable_prefetch_count_reduction": False,  # its restoring reads the connection from the pool's threads
     }
 
 
