@@ -36,7 +36,7 @@ HOLD_MARGIN = timedelta(seconds=30)
 
 ORDERS, LINES, MOVES = (cast(Table, entity.__table__) for entity in (Order, OrderLine, OrderMove))
 COLUMNS, LINE_COLUMNS = (tuple(table.columns.keys()) for table in (ORDERS, LINES))
-"""Batches are written as rows: as objects they would cost twice as much."""
+"""Batches are written as rows, which cost less than objects."""
 
 Result = Answer | Problem
 
