@@ -26,7 +26,7 @@ def play(_: object) -> None:
 @pytest.fixture
 def task(new_app: NewApp, proxy: Proxy, broker: Broker) -> Task:
     """A task that is told of through a door before the broker."""
-    return new_app(proxy.through(broker.url)).task(name="toys.play")(play)
+    return new_app(proxy.through(broker.url)).task(name="toys.play", shared=False)(play)
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def work(tmp_path: Path, proxy: Proxy, broker: Broker) -> Iterator[Path]:
 def test_a_worker_whose_connection_breaks_again_and_again_does_all_its_tasks(
     work: Path, proxy: Proxy, broker: Broker, new_app: Callable[[str], Celery]
 ) -> None:
-    task = new_app(broker.url).task(name="toys.play")(play)
+    task = new_app(broker.url).task(name="toys.play", shared=False)(play)
     for begin in range(0, CUTS * EACH, EACH):
         wanted = {str(number) for number in range(begin + EACH)}
         enqueue(task, *([number] for number in range(begin, begin + EACH)))
