@@ -121,12 +121,13 @@ def test_a_stranger_on_the_port_is_not_taken_for_the_server(tmp_path):
 
 
 KEEPER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from stoa.servers import Redis, running
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell has switched off for what it starts with &
 with running(Redis(Path(sys.argv[1]), int(sys.argv[2]))):
     print("up", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 

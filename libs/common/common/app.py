@@ -17,7 +17,7 @@ from redis.backoff import NoBackoff
 from starlette.types import ASGIApp
 
 from common import documents, logs, refusals
-from common.consumer import Consumer, Handle
+from common.consumer import After, Consumer, Handle
 from common.database import new_engine, new_sessions, ping
 from common.events.hearers import BRIEF
 from common.http import AsyncSister, Sister
@@ -111,7 +111,7 @@ class Service:
         self.runs(Relay(self.name, self.settings.broker_url, self.engine, self.sessions))
         self.metrics.register(OutboxState(self.name, self.sessions))
 
-    def hears(self, handle: Handle, after: Callable[[], None] | None = None) -> None:
+    def hears(self, handle: Handle, after: After | None = None) -> None:
         """Consume this service's queue, and its brief one if it has such."""
         self.runs(Consumer(self.name, self.settings.broker_url, self.sessions, handle, after))
         if self.name in BRIEF:

@@ -51,7 +51,8 @@ CUT_OFF_LIMIT = 5
 
 HEARD = Counter("stoa_events_heard_total", "Events taken from the queue, by outcome", ["service", "outcome"])
 
-Handle = Callable[[Session, Sequence[Event]], None]
+Handle = Callable[[Session, Sequence[Event]], object]
+After = Callable[[Any], None]
 Handler = Callable[[Session, Any], None]
 
 
@@ -98,7 +99,8 @@ def _attempt(message: AbstractIncomingMessage) -> int:
 
 
 class Consumer:
-    """Hears one service's queue. `handle` gets the new events of a batch; `after` is called once it is committed.
+    """Hears one service's queue. `handle` gets the new events of a batch; `after` gets what it returned, once that is
+    committed, and None when no event was new.
 
     With `brief` it hears the service's brief queue instead; what cannot be handled there is dropped with a log line.
     """
@@ -109,7 +111,7 @@ class Consumer:
         broker_url: str,
         sessions: Sessions,
         handle: Handle,
-        after: Callable[[], None] | None = None,
+        after: After | None = None,
         *,
         brief: bool = False,
     ) -> None:
@@ -150,7 +152,7 @@ class Consumer:
         if not heard:
             return
         try:
-            await self._apply(heard)
+            outcome = await self._apply(heard)
         except Exception as error:
             if len(heard) == 1:
                 await self._set_aside(channel, heard[0], error)
@@ -159,15 +161,17 @@ class Consumer:
             for item in heard:
                 await self._work(channel, [item.message])
             return
-        await self._done(heard)
+        await self._done(heard, outcome)
 
-    async def _apply(self, heard: Sequence[Heard]) -> None:
-        """Commit the batch, however long the database is away; raises when it is there and the batch still fails."""
+    async def _apply(self, heard: Sequence[Heard]) -> object:
+        """Commit the batch, however long the database is away; what its handler returned.
+
+        Raises when the database is there and the batch still fails.
+        """
         cut_off = 0
         while True:
             try:
-                await asyncio.to_thread(self._commit, heard)
-                return
+                return await asyncio.to_thread(self._commit, heard)
             except Exception as error:
                 if not is_gone(error):
                     raise
@@ -185,17 +189,17 @@ class Consumer:
             return False
         return True
 
-    async def _done(self, heard: Sequence[Heard]) -> None:
+    async def _done(self, heard: Sequence[Heard], outcome: object) -> None:
         HEARD.labels(self._service, "done").inc(len(heard))
         try:
             if self._after is not None:
-                self._after()
+                self._after(outcome)
         except Exception:
             log.exception("after_batch_failed", service=self._service)
         await heard[-1].message.ack(multiple=True)  # all before it are done, those that were set aside too
 
     @retried
-    def _commit(self, heard: Sequence[Heard]) -> None:
+    def _commit(self, heard: Sequence[Heard]) -> object:
         with self._sessions.begin() as session:
             fresh = outbox.first_time(session, [(item.envelope.id, item.envelope.type) for item in heard])
             events: list[Event] = []
@@ -203,8 +207,7 @@ class Consumer:
                 if item.envelope.id in fresh:
                     fresh.discard(item.envelope.id)
                     events.append(item.event)
-            if events:
-                self._handle(session, events)
+            return self._handle(session, events) if events else None
 
     async def _understand(self, channel: AbstractChannel, message: AbstractIncomingMessage) -> Heard | None:
         """The message's event; what cannot be one is dead-lettered at once."""

@@ -13,6 +13,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
+from common.pooling import spare_round_trips
+
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -71,14 +73,15 @@ def new_metadata() -> MetaData:
 
 def new_engine(url: str, *, pool_size: int = 10, read_timeout_s: int = 5) -> Engine:
     """An engine whose every wait has an end: connect 2 s, read and write 5 s, row locks 3 s, a free connection 1 s."""
-    return create_engine(
+    engine = create_engine(
         url,
         isolation_level="READ COMMITTED",
         pool_size=pool_size,
         max_overflow=4,
         pool_timeout=1,
         pool_recycle=300,
-        pool_pre_ping=True,
+        pool_use_lifo=True,
+        pool_reset_on_return=None,
         hide_parameters=True,
         connect_args={
             "connect_timeout": 2,
@@ -87,6 +90,8 @@ def new_engine(url: str, *, pool_size: int = 10, read_timeout_s: int = 5) -> Eng
             "init_command": "SET SESSION innodb_lock_wait_timeout=3, time_zone='+00:00'",
         },
     )
+    spare_round_trips(engine)
+    return engine
 
 
 def new_sessions(engine: Engine) -> Sessions:

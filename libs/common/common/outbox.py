@@ -19,6 +19,7 @@ from sqlalchemy import (
     delete,
     insert,
     select,
+    type_coerce,
     update,
 )
 from sqlalchemy.exc import IntegrityError
@@ -111,14 +112,17 @@ class Unsent(NamedTuple):
     type: str
     subject: str
     attempts: int
-    envelope: dict[str, Any]
+    envelope: str
+
+
+_unsent = [type_coerce(outbox.c[name], Text) if name == "envelope" else outbox.c[name] for name in Unsent._fields]
 
 
 def unsent(session: Session, limit: int, resting: Collection[str] = ()) -> list[Unsent]:
     """The oldest rows still to be sent; subjects that are resting or have a parked row wait."""
     parked = select(outbox.c.subject).where(outbox.c.published_at.is_(None), outbox.c.parked_at.is_not(None))
     rows = session.execute(
-        select(*(outbox.c[name] for name in Unsent._fields))
+        select(*_unsent)
         .where(outbox.c.published_at.is_(None), outbox.c.parked_at.is_(None))
         .where(outbox.c.subject.not_in(parked), outbox.c.subject.not_in(list(resting)))
         .order_by(outbox.c.seq)

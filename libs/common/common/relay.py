@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-import orjson
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 from aio_pika.exceptions import AMQPError
@@ -174,14 +173,10 @@ def _lanes(rows: Sequence[Unsent]) -> list[Lane]:
 
 
 async def _publish(exchange: AbstractExchange, row: Unsent) -> None:
-    try:
-        body = orjson.dumps(row.envelope)
-    except TypeError as error:
-        raise Refused(f"it cannot be encoded: {error}") from error
     await publish(
         exchange,
         row.type,
-        body,
+        row.envelope.encode(),
         message_id=str(row.event_id),
         content_type=CONTENT_TYPE,
         mandatory=is_heard(row.type),

@@ -296,21 +296,19 @@ def test_a_process_can_stop_while_the_broker_is_away(
     assert time.monotonic() - started < brokers.CONNECT_S + 3
 
 
-def row(subject: str, kind: str = "user.registered", **data: Any) -> dict[str, Any]:
+def row(subject: str, kind: str = "user.registered") -> dict[str, Any]:
     """An outbox row made by hand."""
     event_id = new_id()
-    envelope = {"id": str(event_id), "type": kind, "subject": subject, "data": data}
+    envelope = {"id": str(event_id), "type": kind, "subject": subject, "data": {}}
     values = {"event_id": event_id, "type": kind, "subject": subject, "sequence": 1, "envelope": envelope}
     return values | {"created_at": relay.outbox.now()}
 
 
-@pytest.mark.parametrize("trouble", ["unroutable", "unencodable"])
 def test_a_row_that_is_refused_holds_up_only_its_subject_and_is_parked_after_ten_tries(
     monkeypatch: pytest.MonkeyPatch,
     relayed: Relay,
     broker: Broker,
     sessions: Sessions,
-    trouble: str,
     registered: Registered,
     tell: Callable[..., None],
     rows: Rows,
@@ -319,7 +317,7 @@ def test_a_row_that_is_refused_holds_up_only_its_subject_and_is_parked_after_ten
     monkeypatch.setattr(relay, "POLL_S", 0.01)
     monkeypatch.setattr(relay, "is_heard", lambda _: True)
     tap = broker.tap("user.registered")
-    bad = row("stuck", "nobody.hears") if trouble == "unroutable" else row("stuck", number=10**30)
+    bad = row("stuck", "nobody.hears")
     with sessions.begin() as session:
         session.execute(insert(table), [bad, row("stuck"), row("other")])
         session.info[outbox.SAID] = True

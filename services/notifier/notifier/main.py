@@ -19,6 +19,6 @@ def build(settings: NotifierSettings | None = None) -> FastAPI:
     settings = settings or NotifierSettings()
     service = Service("notifier", settings)
     dispatch = Dispatch(service.sessions, tasks.enqueue)
-    service.hears(consumers.hearing(dispatch.hurry), after=dispatch.wake)
+    service.hears(consumers.hearing(dispatch.hurry), after=lambda _: dispatch.wake())
     service.runs(dispatch, Every("notifier tidy", TIDY_S, partial(tidy, service.sessions)))
     return service.app(routers=[api.router], state={"list_url": f"{settings.public_url}/api/notifications/"})

@@ -48,6 +48,8 @@ class Audience:
         self._board: Board | None = None
         self._listeners: set[Listener] = set()
         self._bell = Bell()
+        self._heard: list[Count] = []
+        self._look = True
         self._begun = asyncio.Event()
         self._reading = asyncio.Lock()
 
@@ -56,12 +58,18 @@ class Audience:
         if self._board is None:
             await self._begin()
         while True:
-            if await self.catch_up() > MANY:
+            if await self._go_on() > MANY:
                 await asyncio.sleep(PAUSE_S)
             await self._bell.wait(POLL_S)
 
     def wake(self) -> None:
-        """Something has been counted."""
+        """Something has been counted: look into the log."""
+        self._look = True
+        self._bell.ring()
+
+    def hear(self, counts: Sequence[Count]) -> None:
+        """What this very process has counted; the log says the same."""
+        self._heard += counts
         self._bell.ring()
 
     async def ready(self) -> Board:
@@ -89,6 +97,20 @@ class Audience:
         """Tell it no more."""
         self._listeners.discard(listener)
         LISTENERS.set(len(self._listeners))
+
+    async def _go_on(self) -> int:
+        """Tell everyone what is new; how many deliveries that made.
+
+        What was heard is spread at once where the board stands just before it, which spares a look into the log.
+        """
+        async with self._reading:
+            heard, self._heard = self._heard, []
+            told = self.board.follows(heard)
+            delivered = self._spread(heard) if told else 0
+        if told and not self._look:
+            return delivered
+        self._look = False
+        return delivered + await self.catch_up()
 
     async def catch_up(self) -> int:
         """Tell everyone what the log holds after the board; how many deliveries that made."""

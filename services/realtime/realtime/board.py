@@ -24,8 +24,8 @@ class Board:
         self._all: tuple[int, bytes] | None = None
 
     def follows(self, entries: Sequence[Count]) -> bool:
-        """Whether the log goes on exactly where the board stands."""
-        return bool(entries) and entries[0].seq == self.seq + 1
+        """Whether the log goes on exactly where the board stands, and without a gap."""
+        return bool(entries) and (entries[0].seq, entries[-1].seq) == (self.seq + 1, self.seq + len(entries))
 
     def apply(self, entries: Sequence[Count]) -> None:
         """Take in what the log says next."""

@@ -7,18 +7,22 @@ from sqlalchemy.orm import Session
 
 from common.events import Event
 from common.events.orders import OrderCancelled, OrderPlaced
+from realtime.board import Count
 from realtime.usecases import count_sold
 
 
-def hear(session: Session, events: Sequence[Event]) -> None:
-    """Count a batch of events. Their order does not matter: a cancellation may come before its order."""
+def hear(session: Session, events: Sequence[Event]) -> list[Count]:
+    """Count a batch of events; what the stream says of them.
+
+    Their order does not matter: a cancellation may come before its order.
+    """
     changes: Counter[int] = Counter()
     for event in events:
         sign = _sign(event)
         if isinstance(event, OrderPlaced | OrderCancelled):
             for line in event.lines:
                 changes[line.product_id] += sign * line.quantity
-    count_sold(session, changes)
+    return count_sold(session, changes)
 
 
 def _sign(event: Event) -> int:

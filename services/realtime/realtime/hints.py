@@ -1,15 +1,17 @@
-"""The hints' room: tells the other processes of the service, through Redis, that something has been counted.
+"""The hints' room: tells the own audience what has been counted, and the other processes, through Redis, that it was.
 
-A hint carries no data and may be lost: everyone reads the log, and looks into it by itself twice a second.
+A hint through Redis carries no data and may be lost: everyone looks into the log by itself twice a second.
 """
 
 import asyncio
+from collections.abc import Sequence
 
 from redis.asyncio import Redis
 
 from common.ids import new_id
 from common.running import together
 from realtime.audience import Audience
+from realtime.board import Count
 
 CHANNEL = "realtime:counted"
 LISTEN_S = 5.0
@@ -26,10 +28,13 @@ class Hints:
         self._me = str(new_id())
         self._counted = asyncio.Event()
 
-    def give(self) -> None:
-        """Something has been counted here."""
-        self._audience.wake()
-        self._counted.set()
+    def give(self, counts: Sequence[Count] | None) -> None:
+        """So much has been counted here and is committed; None where that is known from the log only."""
+        if counts is None:
+            self._audience.wake()
+        elif counts:
+            self._audience.hear(counts)
+            self._counted.set()
 
     async def run(self) -> None:
         """Publish own hints and hear those of others, until Redis breaks."""

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from common.clock import now
 from common.database import Sessions, affected, retried
 from common.outbox import PURGE_CHUNK, inbox, purge
+from realtime.board import Count
 from realtime.models import ONLY, LogEntry, Sold, Stream
 
 SOLD, STREAM, LOG = (cast(Table, entity.__table__) for entity in (Sold, Stream, LogEntry))
@@ -23,25 +24,22 @@ WINDOW = timedelta(hours=1)
 _counts = select(SOLD.c.product_id, SOLD.c.sold).order_by(SOLD.c.product_id)
 
 
-def count_sold(session: Session, changes: Mapping[int, int]) -> None:
+def count_sold(session: Session, changes: Mapping[int, int]) -> list[Count]:
     """Add to the products' counts and log each new count under the stream's next numbers, in the caller's transaction.
 
-    Products are written in the order of their ids, so that two processes cannot wait for each other.
+    What was logged, which is true once that is committed. Products are written in the order of their ids, so that two
+    processes cannot wait for each other.
     """
     moved = {product: changes[product] for product in sorted(changes) if changes[product]}
     if not moved:
-        return
+        return []
     _add(session, moved)
-    counts = session.execute(_counts.where(SOLD.c.product_id.in_(moved))).all()
-    first = _advance(session, len(counts)) - len(counts) + 1
+    sold = session.execute(_counts.where(SOLD.c.product_id.in_(moved))).all()
+    first = _advance(session, len(sold)) - len(sold) + 1
+    counts = [Count(seq, product, max(units, 0)) for seq, (product, units) in enumerate(sold, first)]
     moment = now()
-    session.execute(
-        insert(LOG),
-        [
-            {"seq": seq, "product_id": product, "sold_count": max(sold, 0), "at": moment}
-            for seq, (product, sold) in enumerate(counts, first)
-        ],
-    )
+    session.execute(insert(LOG), [count._asdict() | {"at": moment} for count in counts])
+    return counts
 
 
 def _add(session: Session, changes: Mapping[int, int]) -> None:

@@ -104,6 +104,7 @@ def test_the_board_follows_the_log_without_a_gap_only() -> None:
     board = Board("s", 5, {})
     assert board.follows([Count(6, 1, 1)])
     assert not board.follows([Count(7, 1, 1)])
+    assert not board.follows([Count(6, 1, 1), Count(8, 1, 1)])
     assert not board.follows([])
 
 
