@@ -25,7 +25,7 @@ from common.outbox import outbox
 from measuring import bound
 from measuring.filling import fill
 from measuring.house import Bench, bench, console
-from measuring.loading import Load, NoLoad, Post, load
+from measuring.loading import Load, NoLoad, Sent, load
 from measuring.people import sign_up
 from measuring.pushing import latencies_ms
 from notifier.models import Notification, State
@@ -75,11 +75,11 @@ def _prepare(running: Bench) -> None:
     bound.prepare(engine)
 
 
-def _posts(tokens: list[str], product_ids: list[int]) -> list[Post]:
+def _posts(tokens: list[str], product_ids: list[int]) -> list[Sent]:
     """One order by each buyer after the other, of products in no order."""
     chance = random.Random(1)  # noqa: S311 - the same each time
     bodies = [f'{{"items":[{{"product_id":{chance.choice(product_ids)},"quantity":1}}]}}' for _ in range(5000)]
-    return [Post(PATH, tokens[n % len(tokens)], body) for n, body in enumerate(bodies)]
+    return [Sent(PATH, tokens[n % len(tokens)], body) for n, body in enumerate(bodies)]
 
 
 def _measure(running: Bench, rounds: int, seconds: int) -> None:

@@ -41,15 +41,15 @@ class Load:
 
 
 @dataclass(frozen=True)
-class Post:
-    """Something to send by somebody."""
+class Sent:
+    """Something that somebody asks for, or posts if it has a body."""
 
     path: str
     token: str
-    body: str
+    body: str = ""
 
 
-def load(url: str, asked: Sequence[str | Post], folder: Path, *, seconds: int, connections: int, skip: int = 0) -> Load:
+def load(url: str, asked: Sequence[str | Sent], folder: Path, *, seconds: int, connections: int, skip: int = 0) -> Load:
     """Ask for these paths, or send these bodies, in turn, again and again, for so long. Raises NoLoad."""
     wrk = shutil.which("wrk")
     if wrk is None:
@@ -64,7 +64,7 @@ def load(url: str, asked: Sequence[str | Post], folder: Path, *, seconds: int, c
     return _read(done.stdout)
 
 
-def _line(asked: str | Post) -> str:
+def _line(asked: str | Sent) -> str:
     return asked if isinstance(asked, str) else f"{asked.path}\t{asked.token}\t{asked.body}"
 
 

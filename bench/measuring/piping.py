@@ -1,12 +1,12 @@
 """The ends of an event's way, each in a process of its own: relay, consumer with an effect, consumer that only acks."""
 
-import asyncio
 import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import uvloop
 from sqlalchemy import BigInteger, Column, Table
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.orm import Session
@@ -49,13 +49,13 @@ def process(work: Callable[..., None], *arguments: Any) -> Iterator[None]:
 def relay(database_url: str, broker_url: str) -> None:
     """Carry the outbox to the broker."""
     engine = new_engine(database_url, read_timeout_s=TIMEOUT_S)
-    asyncio.run(Relay("bench", broker_url, engine, new_sessions(engine)).run())
+    uvloop.run(Relay("bench", broker_url, engine, new_sessions(engine)).run())
 
 
 def consume(database_url: str, broker_url: str) -> None:
     """Hear each event once and count it where its product is."""
     sessions = new_sessions(new_engine(database_url, read_timeout_s=TIMEOUT_S))
-    asyncio.run(Consumer(HEARER, broker_url, sessions, _count).run())
+    uvloop.run(Consumer(HEARER, broker_url, sessions, _count).run())
 
 
 def _count(session: Session, events: Sequence[Event]) -> None:
@@ -67,7 +67,7 @@ def _count(session: Session, events: Sequence[Event]) -> None:
 
 def ack(broker_url: str, acked: Any) -> None:
     """Take what is there and do nothing but say so; the bound."""
-    asyncio.run(_ack(broker_url, acked))
+    uvloop.run(_ack(broker_url, acked))
 
 
 async def _ack(broker_url: str, acked: Any) -> None:

@@ -23,8 +23,8 @@ from common.running import Bell
 
 log = structlog.get_logger(__name__)
 
-WINDOW = 100
-"""Messages on their way at once; more bring little (design: reliability, E4)."""
+WINDOW = 500
+"""Messages on their way at once (design: performance, section 3: a third more a second than with 100)."""
 POLL_S = 0.2
 """Safety net under the wake-up by commit; finds what another process of the service has said."""
 LEASE_POLL_S = 1.0
