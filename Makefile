@@ -10,7 +10,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help bootstrap up down status logs urls test e2e fuzz lint check audit replay import migrate \
-	bench-reads bench-upload bench-orders bench-events bench-alike reconcile lock clean
+	bench-reads bench-upload bench-orders bench-lists bench-events bench-alike reconcile lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9<>-]+:.*## / { printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,7 +31,7 @@ urls: ## Print URLs, demo accounts and three first calls again
 	@$(BIN)/stoa urls
 
 test: bootstrap ## Run every test on real servers (a="-k cart" narrows)
-	@$(BIN)/pytest -n 2 --dist loadgroup $(a)
+	@$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder $(a)
 
 test-<service>: ## Run one service's tests, for example make test-orders
 test-%: bootstrap
@@ -50,7 +50,7 @@ lint: bootstrap ## Lint, format, types, who imports whom
 	@$(BIN)/lint-imports
 
 check: lint ## The same, and the tests that need no server
-	@$(BIN)/pytest -n 2 --dist loadgroup -m unit $(a)
+	@$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder -m unit $(a)
 
 audit: bootstrap ## Look the pins up in an advisory service, where one can be reached
 	@$(BIN)/uv tool run pip-audit --disable-pip --require-hashes $(PINS:%=-r %) $(a)
@@ -66,6 +66,9 @@ bench-upload: bootstrap ## Measure the bulk upload against LOAD DATA
 
 bench-orders: bootstrap ## Measure the placing of orders against a C client at the database (needs wrk)
 	@$(BIN)/python bench/ordering.py $(a)
+
+bench-lists: bootstrap ## Measure lists of orders in a table of up to ten million lines (needs wrk)
+	@$(BIN)/python bench/lists.py $(a)
 
 bench-events: bootstrap ## Measure the way of events against a consumer that only acks
 	@$(BIN)/python bench/events.py $(a)
