@@ -28,8 +28,15 @@ class Tiny:
     _thread: threading.Thread = field(init=False)
 
     def start(self) -> None:
+        self._released = False
         config = uvicorn.Config(
-            self, port=self.port, log_level="critical", ws="websockets-sansio", lifespan="off", timeout_keep_alive=120
+            self,
+            port=self.port,
+            log_level="critical",
+            ws="websockets-sansio",
+            lifespan="off",
+            timeout_keep_alive=120,
+            timeout_graceful_shutdown=5,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=lambda: asyncio.run(self._server.serve()))
@@ -37,7 +44,7 @@ class Tiny:
         eventually(lambda: self._server.started)
 
     def stop(self) -> None:
-        self.release()
+        self._released = True  # for what comes only now, too: nobody would release it
         self._server.should_exit = True
         self._thread.join()
 
