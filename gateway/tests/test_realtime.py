@@ -4,10 +4,13 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httpx
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from .people import Json, Person, new_product, ok
+from common.testing.waiting import eventually
+
+from .people import Json, Person, Visitor, new_product, ok
 from .site import PATIENCE_S, Site
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -113,3 +116,42 @@ def test_nonsense_is_answered_and_the_listener_stays(site: Site) -> None:
         while (said := _next(socket))["type"] == "product_update":
             continue
         assert said == {"type": "pong"}
+
+
+def test_whoever_only_listens_is_told_by_server_sent_events(
+    site: Site, admin: Person, ada: Person, http: httpx.Client
+) -> None:
+    jar = new_product(admin)
+    with http.stream("GET", "/api/realtime/products/stream/", params={"ids": jar}) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        told = (line.partition(": ")[::2] for line in answer.iter_lines())
+        assert _told(told, "event") == "hello"
+        assert json.loads(_told(told, "data"))["heartbeat_s"] == 15
+        last = _told(told, "id")
+        assert json.loads(_told(told, "data"))["data"] == [{"id": jar, "sold_count": 0}]
+        ok(ada.order(jar, 2), 201)
+        assert json.loads(_told(told, "data"))["sold_count"] == 2
+    again = {"headers": {"Last-Event-ID": last}, "params": {"ids": jar}}
+    with http.stream("GET", "/api/realtime/products/stream/", **again) as answer:
+        told = (line.partition(": ")[::2] for line in answer.iter_lines())
+        assert _told(told, "event") == "hello"
+        assert _told(told, "event") == "product_update"
+        assert json.loads(_told(told, "data"))["sold_count"] == 2
+
+
+def _told(fields: Iterator[tuple[str, str]], name: str) -> str:
+    """The next field of this name."""
+    return next(value for field, value in fields if field == name)
+
+
+def test_what_sells_best_stands_first(site: Site, admin: Person, ada: Person, stranger: Visitor) -> None:
+    jar = new_product(admin, stock=1000)
+    order = ok(ada.order(jar, 900), 201)
+
+    def first() -> Json:
+        best: Json = ok(stranger.get("/api/realtime/top/?window=1h&limit=1"))["data"][0]
+        return best
+
+    eventually(lambda: first() == {"id": jar, "sold_count": 900}, PATIENCE_S)
+    ok(ada.delete(f"/api/orders/{order['id']}/"))
+    eventually(lambda: first()["id"] != jar, PATIENCE_S)

@@ -20,6 +20,20 @@ from .callers import Members, Mint, People, Visitors
 from .services import SERVICES
 
 
+class Client(httpx.Client):
+    """Reads of an answer without an end no more than its begin."""
+
+    def send(self, request: httpx.Request, *, stream: bool = False, **more: Any) -> httpx.Response:
+        """The whole answer, or the begin of one that goes on."""
+        answer = super().send(request, stream=True, **more)
+        if answer.headers.get("content-type", "").startswith("text/event-stream"):
+            next(answer.iter_raw())
+            answer.close()
+        elif not stream:
+            answer.read()
+        return answer
+
+
 @dataclass(frozen=True)
 class Platform:
     """Six services that run, with a connection and people for each."""
@@ -37,7 +51,7 @@ class Platform:
     ) -> Iterator[Self]:
         """The platform with its connections, closed at the end."""
         with ExitStack() as stack:
-            clients = [httpx.Client(base_url=urls[name], trust_env=False, timeout=30) for name in SERVICES]
+            clients = [Client(base_url=urls[name], trust_env=False, timeout=30) for name in SERVICES]
             http = {name: stack.enter_context(client) for name, client in zip(SERVICES, clients, strict=True)}
             visitors = Visitors(Mint(signer.key, KID), redis)
             members = _members(apps["auth"], http["auth"])

@@ -108,6 +108,8 @@ notifier.members("GET", "/api/notifications/", 200)
 
 realtime = Service("realtime")
 realtime.everyone("GET", "/api/realtime/products/", 200)
+realtime.everyone("GET", "/api/realtime/products/stream/", 200)
+realtime.everyone("GET", "/api/realtime/top/", 200)
 
 ALL = (auth, catalog, cart, orders, notifier, realtime)
 for service in ALL:

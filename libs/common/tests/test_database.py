@@ -29,7 +29,7 @@ from common.database import (
     ping,
     retried,
 )
-from common.ids import new_id, parse_id
+from common.ids import made_at, new_id, parse_id
 from common.outbox import inbox, outbox
 from common.testing.proxy import Proxy
 
@@ -272,3 +272,12 @@ def test_a_server_that_is_not_there_is_gone() -> None:
     engine = create_engine("mysql+pymysql://nobody@127.0.0.1:1/x")
     assert is_gone(lose(lambda: ping(engine)))
     engine.dispose()
+
+
+@pytest.mark.unit
+def test_an_id_tells_when_it_was_made() -> None:
+    before = datetime.now(UTC)
+    made = made_at(new_id())
+    assert made is not None
+    assert before - timedelta(milliseconds=1) <= made <= datetime.now(UTC)
+    assert made_at(UUID(int=5)) is None

@@ -1,4 +1,4 @@
-"""The HTTP door: the sold counts for those who ask instead of listening."""
+"""The HTTP door: the sold counts and the best sellers, for those who ask instead of listening."""
 
 from typing import Annotated
 
@@ -6,14 +6,24 @@ from fastapi import APIRouter, Query, Response
 
 from common.knocking import Visitor, from_state, signed
 from realtime.audience import Audience
-from realtime.schemas import SnapshotQuery, SnapshotView
+from realtime.ranking import Rankings
+from realtime.schemas import BestSeller, RankingQuery, RankingView, SnapshotQuery, SnapshotView
 
-router = APIRouter(prefix="/api/realtime/products", tags=["realtime"], dependencies=signed)
+router = APIRouter(prefix="/api/realtime", tags=["realtime"], dependencies=signed)
 
 AudienceDep = Annotated[Audience, from_state("audience")]
+RankingsDep = Annotated[Rankings, from_state("rankings")]
 
 
-@router.get("/", response_model=SnapshotView)
+@router.get("/products/", response_model=SnapshotView)
 async def snapshot(_: Visitor, query: Annotated[SnapshotQuery, Query()], audience: AudienceDep) -> Response:
     """Sold counts of all products ever sold, or of those asked for; a listener may resume from `seq`."""
     return Response((await audience.ready()).snapshot(query.products), media_type="application/json")
+
+
+@router.get("/top/")
+async def top(_: Visitor, query: Annotated[RankingQuery, Query()], rankings: RankingsDep) -> RankingView:
+    """The best sellers of the last hour, 24 hours or 7 days, at most a second old; cancelled orders are taken off."""
+    ranking = await rankings.get(query.window)
+    best = [BestSeller(id=each.product_id, sold_count=each.sold) for each in ranking.best[: query.limit]]
+    return RankingView(window=query.window, since=ranking.since, data=best)

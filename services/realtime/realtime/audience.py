@@ -93,6 +93,12 @@ class Audience:
         self._listeners.add(listener)
         LISTENERS.set(len(self._listeners))
 
+    def greet(self, listener: Listener, heartbeat_s: int) -> bytes:
+        """The greeting of a listener who joins; the pushes that follow it begin right after its number."""
+        self.join(listener)
+        said = {"type": "hello", "stream": self.board.stream, "seq": self.board.seq, "heartbeat_s": heartbeat_s}
+        return orjson.dumps(said)
+
     def leave(self, listener: Listener) -> None:
         """Tell it no more."""
         self._listeners.discard(listener)

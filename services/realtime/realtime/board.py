@@ -1,9 +1,12 @@
 """The board's room: every product's newest count in memory, as of one number of the stream, and its texts."""
 
+import re
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import orjson
+
+NUMBER = re.compile("[0-9]{1,18}")
 
 
 class Count(NamedTuple):
@@ -12,6 +15,24 @@ class Count(NamedTuple):
     seq: int
     product_id: int
     sold_count: int
+
+
+class LastSeen(NamedTuple):
+    """The number in a stream up to which a listener knows everything."""
+
+    stream: str
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.stream}:{self.seq}"
+
+    @classmethod
+    def read(cls, text: str | None) -> Self | None:
+        """What `str` has written; None for nothing. What nobody has written stands for a stream that nobody knows."""
+        if text is None:
+            return None
+        stream, _, seq = text.rpartition(":")
+        return cls(stream, int(seq)) if NUMBER.fullmatch(seq) else cls("", 0)
 
 
 class Board:

@@ -2,12 +2,15 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from common.events import Event
 from common.events.orders import OrderCancelled, OrderPlaced
+from common.ids import made_at
 from realtime.board import Count
+from realtime.ranking import count_recent
 from realtime.usecases import count_sold
 
 
@@ -17,11 +20,15 @@ def hear(session: Session, events: Sequence[Event]) -> list[Count]:
     Their order does not matter: a cancellation may come before its order.
     """
     changes: Counter[int] = Counter()
+    sales: Counter[tuple[datetime, int]] = Counter()
     for event in events:
         sign = _sign(event)
         if isinstance(event, OrderPlaced | OrderCancelled):
+            placed_at = made_at(event.order_id) or event.at
             for line in event.lines:
                 changes[line.product_id] += sign * line.quantity
+                sales[placed_at, line.product_id] += sign * line.quantity
+    count_recent(session, sales)
     return count_sold(session, changes)
 
 

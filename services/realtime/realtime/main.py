@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from common.app import Service
 from common.running import Every
-from realtime import api, consumers, queries, sockets, usecases
+from realtime import api, consumers, queries, ranking, sockets, streaming, usecases
 from realtime.audience import Audience
 from realtime.hints import Hints
 from realtime.settings import RealtimeSettings
@@ -21,8 +21,14 @@ def build(settings: RealtimeSettings | None = None) -> FastAPI:
     audience = Audience(queries.Log(service.sessions))
     hints = Hints(service.redis, audience)
     service.hears(consumers.hear, after=hints.give)
-    service.runs(audience, hints, Every("realtime tidy", TIDY_S, partial(usecases.tidy, service.sessions)))
+    service.runs(audience, hints)
+    for name, tidy in (("tidy", usecases.tidy), ("ranking tidy", ranking.forget_old)):
+        service.runs(Every(f"realtime {name}", TIDY_S, partial(tidy, service.sessions)))
     return service.app(
-        routers=[api.router, sockets.router],
-        state={"audience": audience, "send_timeout_s": settings.send_timeout_s},
+        routers=[api.router, streaming.router, sockets.router],
+        state={
+            "audience": audience,
+            "rankings": ranking.Rankings(service.sessions),
+            "send_timeout_s": settings.send_timeout_s,
+        },
     )

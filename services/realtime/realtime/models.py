@@ -45,6 +45,18 @@ class Stream(Base):
     seq: Mapped[int] = mapped_column(BigInteger)
 
 
+class SoldIn(Base):
+    """Units of a product out of orders placed in one minute or hour, `span_s` from `begin` on, less those cancelled."""
+
+    __tablename__ = "sold_in"
+    __table_args__ = TABLE_OPTIONS
+
+    span_s: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    begin: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    product_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    sold: Mapped[int] = mapped_column(BigInteger)
+
+
 class LogEntry(Base):
     """A message of the stream: a product's count as it may be shown, never below zero."""
 

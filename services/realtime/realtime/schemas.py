@@ -5,12 +5,13 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from common.fields import Body, View
+from common.fields import Body, UtcTime, View
 
 MOST_IDS = 100
 """Ids in one question (design: public surface, 9.3)."""
 MOST_SUBSCRIBED = 1000
 """Products in one message, and products that one client may pick in all."""
+MOST_RANKED = 100
 LARGEST_ID = 2**63 - 1
 ID = "[1-9][0-9]{0,17}"
 """As the API page shows one; the last few below `LARGEST_ID` are taken as well."""
@@ -79,3 +80,27 @@ class SnapshotView(View):
     stream: UUID
     seq: int
     data: list[SoldCount]
+
+
+class RankingQuery(BaseModel):
+    """Parameters of the best sellers; unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    window: Literal["1h", "24h", "7d"] = "24h"
+    limit: Annotated[int, Field(ge=1, le=MOST_RANKED)] = 10
+
+
+class BestSeller(View):
+    """A product and its units sold within the window."""
+
+    id: int
+    sold_count: int
+
+
+class RankingView(View):
+    """The best first. `since` is the begin of the window's first minute (`1h`) or hour."""
+
+    window: str
+    since: UtcTime
+    data: list[BestSeller]

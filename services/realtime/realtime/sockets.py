@@ -154,19 +154,12 @@ async def _attend(websocket: WebSocket, audience: Audience, listener: Listener) 
         await audience.ready()
     except Unavailable:
         raise Dismissed(TRY_LATER) from None
-    await listener.say(partial(_hello, audience, listener))
+    await listener.say(partial(audience.greet, listener, HEARTBEAT_S))
     async for message in _heard(websocket):
         try:
             await _answer(audience, listener, message)
         except Misunderstood as error:
             await listener.say(partial(orjson.dumps, error.body))
-
-
-def _hello(audience: Audience, listener: Listener) -> bytes:
-    """The greeting; the pushes that follow it begin right after its number."""
-    audience.join(listener)
-    board = audience.board
-    return orjson.dumps({"type": "hello", "stream": board.stream, "seq": board.seq, "heartbeat_s": HEARTBEAT_S})
 
 
 async def _answer(audience: Audience, listener: Listener, message: Frame) -> None:

@@ -3,15 +3,12 @@
 import json
 import socket
 import struct
-import threading
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
 import redis
-import uvicorn
 from sqlalchemy import insert
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
@@ -22,9 +19,10 @@ from common.testing.broker import Broker
 from common.testing.waiting import eventually
 from realtime import audience
 from realtime.hints import CHANNEL
-from realtime.main import build
 from realtime.models import Sold
 from realtime.settings import RealtimeSettings
+
+from .serving import listeners, served
 
 Placed = Callable[[dict[int, int]], OrderPlaced]
 Message = dict[str, Any]
@@ -37,33 +35,9 @@ HANDSHAKE = (
 )
 
 
-@contextmanager
-def _served(settings: RealtimeSettings) -> Iterator[int]:
-    """One process' web server, set up as in production; its port."""
-    config = uvicorn.Config(
-        build(settings),
-        port=0,
-        ws="websockets-sansio",
-        ws_max_size=65536,
-        ws_per_message_deflate=False,
-        timeout_graceful_shutdown=2,
-        log_config=None,
-        access_log=False,
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        eventually(lambda: server.started)
-        yield server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
 @pytest.fixture
 def port(settings: RealtimeSettings) -> Iterator[int]:
-    with _served(settings) as port:
+    with served(settings) as port:
         yield port
 
 
@@ -89,7 +63,7 @@ def crowded(settings: RealtimeSettings, sessions: Sessions, product: int) -> Ite
     with sessions.begin() as session:
         rows = [{"product_id": product * 10_000 + i, "sold": 1} for i in range(9000)]
         session.execute(insert(Sold), rows)
-    with _served(settings) as port:
+    with served(settings) as port:
         yield port
 
 
@@ -119,12 +93,6 @@ def _is_cut(client: socket.socket) -> bool:
     return client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_CLOSE
 
 
-def _listeners(port: int) -> float:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:  # noqa: S310 - our own
-        lines = answer.read().decode().splitlines()
-    return next(float(line.split()[1]) for line in lines if line.startswith("stoa_realtime_listeners "))
-
-
 def test_a_client_that_does_not_read_holds_up_nobody_and_is_cut_off(
     crowded: int, broker: Broker, product: int, placed: Placed
 ) -> None:
@@ -135,15 +103,15 @@ def test_a_client_that_does_not_read_holds_up_nobody_and_is_cut_off(
             sold += 1
             broker.tell(placed({product: 1}))
             assert _push(healthy, product)["sold_count"] == sold
-        eventually(lambda: _listeners(crowded) == 1)
+        eventually(lambda: listeners(crowded) == 1)
 
 
 def test_a_slow_client_that_reads_on_in_time_learns_that_it_was_too_slow(crowded: int) -> None:
     with _listen(crowded, max_queue=1, max_size=None) as slow:
         for _ in range(100):
             slow.send(json.dumps({"action": "get_sold_counts"}))
-        eventually(lambda: _listeners(crowded) == 1)
-        eventually(lambda: _listeners(crowded) == 0)
+        eventually(lambda: listeners(crowded) == 1)
+        eventually(lambda: listeners(crowded) == 0)
         assert _close_code(slow) == 1013
 
 
@@ -162,23 +130,23 @@ def test_a_client_that_vanishes_is_forgotten(port: int, broker: Broker, product:
         with closing(socket.socket()) as vanishing:
             vanishing.connect(("127.0.0.1", port))
             vanishing.sendall(HANDSHAKE)
-            eventually(lambda: _listeners(port) == 2)
+            eventually(lambda: listeners(port) == 2)
             vanishing.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, no goodbye
         broker.tell(placed({product: 1}))
         _push(healthy, product)
-        eventually(lambda: _listeners(port) == 1)
+        eventually(lambda: listeners(port) == 1)
 
 
 def test_after_a_restart_a_client_resumes_where_it_left_off(
     settings: RealtimeSettings, broker: Broker, product: int, placed: Placed
 ) -> None:
     with ExitStack() as ended:
-        with _served(settings) as port:
+        with served(settings) as port:
             client = ended.enter_context(_listen(port))
             hello = _next(client)
         assert _close_code(client) == 1012
     broker.tell(placed({product: 2}))
-    with _served(settings) as port, _listen(port) as client:
+    with served(settings) as port, _listen(port) as client:
         again = _next(client)
         assert again["stream"] == hello["stream"]
         client.send(json.dumps({"action": "resume", "stream": hello["stream"], "last_seq": hello["seq"]}))
@@ -191,7 +159,7 @@ def test_two_processes_tell_the_same_at_once(
 ) -> None:
     monkeypatch.setattr(audience, "POLL_S", 60)  # a hint must do it
     before = _hearers(settings.redis_url)
-    with _served(settings) as one, _served(settings) as other, _listen(one) as first, _listen(other) as second:
+    with served(settings) as one, served(settings) as other, _listen(one) as first, _listen(other) as second:
         assert _next(first)["stream"] == _next(second)["stream"]
         eventually(lambda: _hearers(settings.redis_url) == before + 2)
         for _ in range(4):
@@ -203,7 +171,7 @@ def test_a_process_tells_at_once_what_it_has_counted_itself(
 ) -> None:
     monkeypatch.setattr(audience, "POLL_S", 60)
     alone = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
-    with _served(alone) as port, _listen(port) as client:
+    with served(alone) as port, _listen(port) as client:
         _next(client)
         for sold in range(1, 4):
             broker.tell(placed({product: 1}))
@@ -219,7 +187,7 @@ def test_without_redis_two_processes_still_tell_the_same(
     settings: RealtimeSettings, broker: Broker, product: int, placed: Placed
 ) -> None:
     alone = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
-    with _served(alone) as one, _served(alone) as other, _listen(one) as first, _listen(other) as second:
+    with served(alone) as one, served(alone) as other, _listen(one) as first, _listen(other) as second:
         assert _next(first)["stream"] == _next(second)["stream"]
         for _ in range(4):
             _both_hear(first, second, broker, product, placed)

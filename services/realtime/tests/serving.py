@@ -1,0 +1,43 @@
+"""The web server of one process, as production runs it."""
+
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from common.testing.waiting import eventually
+from realtime.main import build
+from realtime.settings import RealtimeSettings
+
+
+@contextmanager
+def served(settings: RealtimeSettings) -> Iterator[int]:
+    """One process' web server; its port."""
+    config = uvicorn.Config(
+        build(settings),
+        port=0,
+        ws="websockets-sansio",
+        ws_max_size=65536,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=2,
+        log_config=None,
+        access_log=False,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        eventually(lambda: server.started)
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def listeners(port: int) -> float:
+    """How many clients are connected to the stream."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:  # noqa: S310 - our own
+        lines = answer.read().decode().splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith("stoa_realtime_listeners "))
