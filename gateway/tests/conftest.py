@@ -66,5 +66,5 @@ def crowd(http: httpx.Client) -> list[Person]:
 
 @pytest.fixture(scope="session")
 def wreckage(site: Site, http: httpx.Client, admin: Person) -> Wreckage:
-    """What was under way when its process was killed; leases run a minute, so others test meanwhile."""
+    """What was under way when its process was killed; leases run a minute, intents two, and others test meanwhile."""
     return wreck(site, http, admin)

@@ -1,4 +1,7 @@
-"""Torn work is finished by those who come after, once and whole."""
+"""Torn work is finished by those who come after, once and whole.
+
+Right after what tears it: a key whose intent nobody came back to within two minutes is answered `order_expired`.
+"""
 
 from email import message_from_string
 
