@@ -134,17 +134,28 @@ class Audience:
                     return delivered
 
     async def replay(self, listener: Listener, stream: str, last_seq: int) -> None:
-        """Send a listener what it has missed; where that is no longer known, a snapshot marked as a reset."""
+        """Send a listener what it has missed; where that is no longer known, a snapshot marked as a reset.
+
+        What waits is in either, and is not sent before it: whoever was cut off again would take the newer number for
+        all that came before.
+        """
         if last_seq > self.board.seq:
             await self.catch_up()
         async with listener.turn:
-            await listener.flush()
             if stream == self.board.stream and last_seq <= self.board.seq and await self._resend(listener, last_seq):
                 listener.forget()
-                return
-            snapshot = self.board.snapshot(listener.only, type="sold_counts", reset=True)
-            listener.forget()
-            await listener.send(text_frame(snapshot))
+            else:
+                await self._send_all(listener, reset=True)
+
+    async def begin(self, listener: Listener) -> None:
+        """Send a listener who knows nothing yet the counts of all that it listens for."""
+        async with listener.turn:
+            await self._send_all(listener)
+
+    async def _send_all(self, listener: Listener, **extra: bool) -> None:
+        snapshot = self.board.snapshot(listener.only, type="sold_counts", **extra)
+        listener.forget()
+        await listener.send(text_frame(snapshot))
 
     async def _resend(self, listener: Listener, after: int) -> bool:
         """Send the log up to the board, chunk by chunk; False where it has a gap."""

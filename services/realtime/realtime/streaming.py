@@ -1,7 +1,7 @@
 """The door of server-sent events: sold counts as they change, for those who only listen (WHATWG HTML, section 9.2).
 
-Each event carries its stream and number as id. A browser that was cut off sends the last one with its next request, and
-is told what it has missed.
+Each event but the greeting carries its stream and number as id. A browser that was cut off sends the last one with its
+next request, and is told what it has missed.
 """
 
 import asyncio
@@ -67,7 +67,7 @@ async def _tell(
     try:
         await listener.say(lambda: audience.greet(listener, PING_S))
         if seen is None:
-            await listener.say(lambda: audience.board.snapshot(listener.only, type="sold_counts"))
+            await audience.begin(listener)
         else:
             await audience.replay(listener, seen.stream, seen.seq)
         await listener.run()
@@ -81,6 +81,9 @@ async def _tell(
 
 
 def _event(frame: Frame) -> ServerSentEvent:
+    """The greeting has no id: who is cut off right after it has not been told what it missed."""
     said = orjson.loads(frame["text"])
-    number = str(LastSeen(said["stream"], said["seq"]))
-    return ServerSentEvent(raw_data=frame["text"], event=said["type"], id=number, retry=RETRY_MS)
+    if said["type"] == "hello":
+        return ServerSentEvent(raw_data=frame["text"], event=said["type"], retry=RETRY_MS)
+    number = LastSeen(said["stream"], said["seq"])
+    return ServerSentEvent(raw_data=frame["text"], event=said["type"], id=str(number))

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -117,5 +118,31 @@ def test_a_hint_of_another_process_is_followed_though_something_was_counted_here
         room.count(product)
         room.audience.wake()
         await room.until_told(1, 2)
+
+    play(story)
+
+
+def test_what_waits_is_not_told_before_what_was_missed(play: Callable[[Story], None], product: int) -> None:
+    """Whoever is cut off in between comes back with the last number, and would miss the smaller ones."""
+
+    async def story(room: Room) -> None:
+        told: list[dict[str, Any]] = []
+
+        async def take(frame: Frame) -> None:
+            told.append(json.loads(frame["text"]))
+
+        late = Listener(take, WAIT_S)
+        late.subscribe([product])
+        room.audience.join(late)
+        first, *_ = [room.count(product)[0].seq for _ in range(3)]
+        await room.audience.catch_up()
+        await room.audience.replay(late, room.audience.board.stream, first - 1)
+        assert [said["sold_count"] for said in told] == [1, 2, 3]
+        room.count(product)
+        await room.audience.catch_up()
+        await room.audience.begin(late)
+        assert told[3:] == [told[3] | {"type": "sold_counts", "data": [{"id": product, "sold_count": 4}]}]
+        await late.flush()
+        assert len(told) == 4
 
     play(story)
