@@ -132,14 +132,24 @@ environment() { # environment FOLDER PINS [DESCRIPTION...]: FOLDER holds exactly
     touch "$folder/.unfinished"
     [ -x "$folder/bin/python" ] || step "make $folder" "$(find_python)" -m venv "$folder" ||
         refuse "A Python environment could not be made in $folder." log
-    step "install $(grep -c '^[a-z].*==' "$pins") pinned packages into $folder" \
-        "$folder/bin/pip" install --require-hashes -r "$pins" || refuse "pip could not install $pins." log
+    packages "$folder" "$pins"
     if [ $# -gt 0 ]; then
         step "link Stoa's own packages into $folder" "$folder/bin/pip" install --no-deps --no-build-isolation \
             "${LOCAL[@]/#/-e./}" || refuse "pip could not install Stoa's own packages." log
     fi
     fingerprint "$folder" "$pins" "$@" >"$folder/.fingerprint"
     rm "$folder/.unfinished"
+}
+
+packages() { # packages FOLDER PINS: by uv, in a quarter of pip's time; by pip, where only pip knows the way to an index
+    local text
+    text="install $(grep -c '^[a-z].*==' "$2") pinned packages into $1"
+    if [ ! -x .venv/bin/uv ]; then
+        awk '/^uv==/ { pin = 1 } pin { print; if (!/\\$/) exit }' requirements-dev.txt >.run/uv.txt
+        step "install uv" .venv/bin/pip install --require-hashes -r .run/uv.txt || refuse "pip could not install uv." log
+    fi
+    step "$text" .venv/bin/uv pip install --python "$1/bin/python" --compile-bytecode --require-hashes -r "$2" ||
+        step "$text with pip" "$1/bin/pip" install --require-hashes -r "$2" || refuse "pip could not install $2." log
 }
 
 usable() { # it exists, runs, is new enough and was made here

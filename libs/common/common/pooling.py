@@ -39,13 +39,13 @@ def spare_round_trips(engine: Engine) -> None:
             database.do_rollback(connection)
         record.info[RETURNED] = time.monotonic()
 
-    event.listen(engine, "begin", partial(_note, True))
-    event.listen(engine, "commit", partial(_note, False))
-    event.listen(engine, "rollback", partial(_note, False))
+    event.listen(engine, "begin", partial(_note, is_open=True))
+    event.listen(engine, "commit", partial(_note, is_open=False))
+    event.listen(engine, "rollback", partial(_note, is_open=False))
     event.listen(engine, "handle_error", _failed)
 
 
-def _note(is_open: bool, connection: Connection) -> None:  # noqa: FBT001 - bound beforehand
+def _note(connection: Connection, *, is_open: bool) -> None:
     if not connection.invalidated:
         connection.info[OPEN] = is_open
 
@@ -53,4 +53,4 @@ def _note(is_open: bool, connection: Connection) -> None:  # noqa: FBT001 - boun
 def _failed(context: ExceptionContext) -> None:
     """A commit that failed has ended nothing."""
     if context.connection is not None:
-        _note(True, context.connection)
+        _note(context.connection, is_open=True)
