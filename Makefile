@@ -31,7 +31,7 @@ urls: ## Print URLs, demo accounts and three first calls again
 	@$(BIN)/stoa urls
 
 test: bootstrap ## Run every test on real servers (a="-k cart" narrows)
-	@$(BIN)/pytest -n 2 --dist loadgroup $(a)
+	@$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder $(a)
 
 test-<service>: ## Run one service's tests, for example make test-orders
 test-%: bootstrap
@@ -50,7 +50,7 @@ lint: bootstrap ## Lint, format, types, who imports whom
 	@$(BIN)/lint-imports
 
 check: lint ## The same, and the tests that need no server
-	@$(BIN)/pytest -n 2 --dist loadgroup -m unit $(a)
+	@$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder -m unit $(a)
 
 audit: bootstrap ## Look the pins up in an advisory service, where one can be reached
 	@$(BIN)/uv tool run pip-audit --disable-pip --require-hashes $(PINS:%=-r %) $(a)

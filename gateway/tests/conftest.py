@@ -21,8 +21,12 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture(scope="session")
 def http(site: Site) -> Iterator[httpx.Client]:
-    """Connections to the gateway, for all visitors together."""
-    limits = httpx.Limits(max_connections=200)
+    """Connections to the gateway, for all visitors together.
+
+    They rest longer than any test: httpcore's pool may close a connection that has just rested long enough under the
+    request of a thread that has just got it (encode/httpcore 1110).
+    """
+    limits = httpx.Limits(max_connections=200, keepalive_expiry=150)
     with httpx.Client(base_url=site.url, timeout=60, limits=limits, trust_env=False) as http:
         yield http
 

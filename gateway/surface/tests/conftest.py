@@ -21,6 +21,8 @@ from .services import BUILD, SERVICES, serving
 ROOT = Path(__file__).parents[3]
 A_FEW = 6
 """Examples an operation and role that every run of the tests sends; `make fuzz` asks for more."""
+NEVER_S = 86_400
+"""No worker is looked for: the tasks' application reads the environment once, and would keep what it finds here."""
 CELLS = pytest.StashKey[Counter[str]]()
 
 
@@ -75,12 +77,12 @@ def apps(
         name: {
             "database_url": new_schema(ROOT / "services" / name),
             "broker_url": new_broker().url,
-            "redis_url": redis_url.removesuffix("/0") + ("/2" if name == "auth" else "/3"),
+            "redis_url": redis_url.removesuffix("/0") + ("/4" if name == "auth" else "/3"),
             "service_key": badges.key(name),
         }
         for name in SERVICES
     }
-    own["catalog"]["upload_dir"] = str(tmp_path_factory.mktemp("uploads"))
+    own["catalog"] |= {"upload_dir": str(tmp_path_factory.mktemp("uploads")), "requeue_s": NEVER_S}
     return {name: BUILD[name](**common, **own[name]) for name in SERVICES}
 
 

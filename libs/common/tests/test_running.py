@@ -110,9 +110,13 @@ def test_pauses_grow_to_a_limit_and_are_forgotten_after_a_good_run(monkeypatch: 
         loop = asyncio.get_running_loop()
         ahead = 0.0
         real = loop.time
+        sleep = asyncio.sleep
         monkeypatch.setattr(loop, "time", lambda: real() + ahead)
 
         async def pause(seconds: float) -> None:
+            if asyncio.get_running_loop() is not loop:
+                await sleep(seconds)  # a server of another test, in its own thread
+                return
             pauses.append(seconds)
             if len(pauses) == 7:
                 raise KeyError

@@ -154,7 +154,10 @@ def key_of(make: Callable[[], Any], algorithm: str) -> str:
     return jwt.encode(full_claims(), make(), algorithm=algorithm, headers=HEAD | {"alg": algorithm})
 
 
-NOW = int(time.time())
+def seconds_from_now(seconds: int) -> int:
+    return int(time.time()) + seconds
+
+
 FORGERIES: dict[str, Callable[[Signer], str]] = {
     **{
         f"alg {name!r}": lambda _, n=name: unsigned(HEAD | {"alg": n}, full_claims())
@@ -192,16 +195,16 @@ FORGERIES: dict[str, Callable[[Signer], str]] = {
     "claims that are no mapping": lambda s: signed(s, [1]),
     "claims that are no json": lambda s: signed(s, b"{"),
     "deep claims": lambda s: signed(s, b"[" * 2500),
-    "expired": lambda s: s.sign(good_claims(exp=NOW - 60)),
+    "expired": lambda s: s.sign(good_claims(exp=seconds_from_now(-60))),
     "expired long ago": lambda s: s.sign(good_claims(exp=0)),
     "exp as words": lambda s: s.sign(good_claims(exp="tomorrow")),
-    "exp as a list": lambda s: s.sign(good_claims(exp=[NOW + 600])),
+    "exp as a list": lambda s: s.sign(good_claims(exp=[seconds_from_now(600)])),
     "exp far beyond all time": lambda s: s.sign(good_claims(exp=1e300)),
     "exp of 400 digits": lambda s: s.sign(good_claims(exp=10**400)),
     "exp without end": lambda s: s.sign(good_claims(exp=float("inf"))),
     "exp that is no number": lambda s: s.sign(good_claims(exp=float("nan"))),
-    "nbf in the future": lambda s: s.sign(good_claims(nbf=NOW + 600)),
-    "iat in the future": lambda s: s.sign(good_claims(iat=NOW + 600)),
+    "nbf in the future": lambda s: s.sign(good_claims(nbf=seconds_from_now(600))),
+    "iat in the future": lambda s: s.sign(good_claims(iat=seconds_from_now(600))),
     "iat as words": lambda s: s.sign(good_claims(iat="now")),
     "another issuer": lambda s: s.sign(good_claims(iss="evil")),
     "issuers in a list": lambda s: signed(s, full_claims() | {"iss": ["stoa"]}),
@@ -222,7 +225,7 @@ FORGERIES: dict[str, Callable[[Signer], str]] = {
     "a name that is a number": lambda s: s.sign(good_claims(username=5)),
     "a tampered role": lambda s: tampered(s, role="admin"),
     "a tampered sub": lambda s: tampered(s, sub=str(new_id())),
-    "a tampered exp": lambda s: tampered(s, exp=NOW + 10**6),
+    "a tampered exp": lambda s: tampered(s, exp=seconds_from_now(10**6)),
     "an empty signature": lambda s: cut(s, lambda h, b, _: f"{h}.{b}."),
     "no signature": lambda s: cut(s, lambda h, b, _: f"{h}.{b}"),
     "a trailing dot": lambda s: s.user().token + ".",

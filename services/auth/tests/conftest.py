@@ -84,7 +84,7 @@ def auth_url(settings: AuthSettings) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def client(auth_url: str) -> Iterator[httpx.Client]:
-    limits = httpx.Limits(max_connections=100)
+    limits = httpx.Limits(max_connections=100, keepalive_expiry=KEEP_ALIVE_S / 2)
     with httpx.Client(base_url=auth_url, trust_env=False, limits=limits, timeout=30) as client:
         yield client
 

@@ -21,10 +21,17 @@ from common.testing.sisters import FakeSister, fake_sister
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of tests with the same id only one would be dealt out, and nobody would hear of the others."""
+    """Tests of one part share what they have started, so of processes that run side by side each takes whole parts.
+
+    A part is a service, or the tests of another folder: two whole stacks at once would only hinder each other. Of tests
+    with the same id only one would be dealt out, and nobody would hear of the others.
+    """
     twice = [node for node, times in Counter(item.nodeid for item in items).items() if times > 1]
     if twice:
         raise pytest.UsageError(f"these tests cannot be told from others by their ids: {', '.join(twice)}")
+    for item in items:
+        parts = item.path.relative_to(item.config.rootpath).parts
+        item.add_marker(pytest.mark.xdist_group("/".join(parts[:2])))
 
 
 @pytest.fixture(scope="session")
