@@ -12,6 +12,7 @@ TRY_LATER = 1013
 
 Frame = dict[str, Any]
 Send = Callable[[Frame], Awaitable[None]]
+Write = Callable[[Frame], bool]
 
 
 class Dismissed(Exception):
@@ -32,15 +33,19 @@ def text_frame(body: bytes) -> Frame:
 
 
 class Listener:
-    """A connected client. Whoever sends to it holds `turn`; `send` raises Gone when the client has left."""
+    """A connected client. Whoever sends to it holds `turn`; `send` raises Gone when the client has left.
 
-    def __init__(self, send: Send, timeout_s: float) -> None:
+    `write` leads past the task that sends, for a client whom nothing else is said just now: whether it took the frame.
+    """
+
+    def __init__(self, send: Send, timeout_s: float, write: Write = lambda _: False) -> None:
         self.turn = asyncio.Lock()
         self.only: set[int] | None = None
         """The products it subscribed to; None as long as it listens for all of them."""
         self.but: set[int] = set()
         """What it does not want out of all."""
         self._send = send
+        self._write = write
         self._timeout_s = timeout_s
         self._woken = asyncio.Event()
         self._waiting: dict[int, Frame] = {}
@@ -67,14 +72,20 @@ class Listener:
         self._waiting = {product: frame for product, frame in self._waiting.items() if self.wants(product)}
 
     def tell(self, updates: Mapping[int, Frame]) -> int:
-        """Put the updates it wants with what waits, in their order; how many these are."""
+        """Tell it the updates it wants, in their order, or put them with what waits; how many these are."""
         wanted = [product for product in updates if self.wants(product)]
         for product in wanted:
-            self._waiting.pop(product, None)
-            self._waiting[product] = updates[product]
-        if wanted:
-            self._woken.set()
+            if not (self._is_idle() and self._write(updates[product])):
+                self._keep(product, updates[product])
         return len(wanted)
+
+    def _is_idle(self) -> bool:
+        return self._code is None and not self._waiting and not self.turn.locked()
+
+    def _keep(self, product: int, update: Frame) -> None:
+        self._waiting.pop(product, None)
+        self._waiting[product] = update
+        self._woken.set()
 
     def forget(self) -> None:
         """Drop what waits: the client learns of it in another way."""

@@ -20,6 +20,7 @@ from common.knocking import anyone, from_state, sent_token
 from realtime.audience import Audience
 from realtime.listener import TRY_LATER, Dismissed, Frame, Gone, Listener, Send, text_frame
 from realtime.schemas import MOST_SUBSCRIBED, GetSoldCounts, Ping, Resume, Subscribe, Unsubscribe
+from realtime.straight import straight_to
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +52,7 @@ async def products(websocket: WebSocket, audience: AudienceDep, timeout_s: Timeo
     """Sold counts as they change."""
     if not await _welcome(websocket):
         return
-    listener = Listener(_sender(websocket), timeout_s)
+    listener = Listener(_sender(websocket), timeout_s, straight_to(websocket))
     try:
         await _converse(websocket, audience, listener)
     except* Dismissed as dismissed:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
+from fastapi import FastAPI
 
 from common.testing.waiting import eventually
 from realtime.main import build
@@ -15,12 +16,19 @@ from realtime.settings import RealtimeSettings
 @contextmanager
 def served(settings: RealtimeSettings) -> Iterator[int]:
     """One process' web server; its port."""
+    with serving(build(settings)) as port:
+        yield port
+
+
+@contextmanager
+def serving(app: FastAPI, *, compressed: bool = False) -> Iterator[int]:
+    """This application behind the same web server; its port."""
     config = uvicorn.Config(
-        build(settings),
+        app,
         port=0,
         ws="websockets-sansio",
         ws_max_size=65536,
-        ws_per_message_deflate=False,
+        ws_per_message_deflate=compressed,
         timeout_graceful_shutdown=2,
         log_config=None,
         access_log=False,

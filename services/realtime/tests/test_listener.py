@@ -74,6 +74,74 @@ def test_what_is_said_comes_after_what_waits() -> None:
     asyncio.run(_with_a_listener(story))
 
 
+class Straight:
+    """A client, and the way past its task: what went which way."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.open = True
+        self.written: list[str] = []
+        self.listener = Listener(wire.send, 5, self._write)
+
+    def _write(self, frame: Frame) -> bool:
+        if self.open:
+            self.written.append(frame["text"])
+        return self.open
+
+
+def test_a_client_that_has_taken_everything_is_told_at_once() -> None:
+    async def story() -> None:
+        client = Straight(Wire())
+        assert client.listener.tell(_frames(p1="1", p2="2")) == 2
+        assert client.written == ["1", "2"]
+
+    asyncio.run(story())
+
+
+def test_what_does_not_fit_straight_away_waits_and_what_follows_waits_behind_it() -> None:
+    async def story() -> None:
+        wire = Wire()
+        client = Straight(wire)
+        client.open = False
+        client.listener.tell(_frames(p1="1"))
+        client.open = True
+        client.listener.tell(_frames(p2="2"))
+        assert client.written == []
+        async with client.listener.turn:
+            await client.listener.flush()
+        assert wire.taken == ["1", "2"]
+        client.listener.tell(_frames(p1="3"))
+        assert client.written == ["3"]
+
+    asyncio.run(story())
+
+
+def test_nothing_is_told_into_what_is_being_said() -> None:
+    async def story() -> None:
+        wire = Wire()
+        client = Straight(wire)
+        wire.open.clear()
+        saying = asyncio.create_task(client.listener.say(lambda: b"1"))
+        await _until(client.listener.turn.locked)
+        client.listener.tell(_frames(p1="2"))
+        wire.open.set()
+        await saying
+        assert (wire.taken, client.written) == (["1"], [])
+
+    asyncio.run(story())
+
+
+def test_who_must_begin_anew_is_told_no_newer_number() -> None:
+    """It would resume from that one, and miss what led to its dismissal."""
+
+    async def story() -> None:
+        client = Straight(Wire())
+        client.listener.dismiss(1012)
+        client.listener.tell(_frames(p1="1"))
+        assert client.written == []
+
+    asyncio.run(story())
+
+
 def test_a_client_that_takes_nothing_is_told_to_try_later() -> None:
     async def story() -> None:
         wire = Wire()
