@@ -10,7 +10,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help bootstrap up down status logs urls test e2e fuzz lint check audit replay import migrate \
-	bench-reads bench-upload bench-orders bench-lists bench-events bench-alike reconcile lock clean
+	bench-reads bench-upload bench-orders bench-lists bench-events bench-sockets bench-alike reconcile lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9<>-]+:.*## / { printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ bench-lists: bootstrap ## Measure lists of orders in a table of up to ten millio
 
 bench-events: bootstrap ## Measure the way of events against a consumer that only acks
 	@$(BIN)/python bench/events.py $(a)
+
+bench-sockets: bootstrap ## Measure live counts to a thousand clients against a C loop of send (needs gcc)
+	@$(BIN)/python bench/sockets.py $(a)
 
 bench-alike: bootstrap ## Measure that auth answers for accounts and strangers in the same time
 	@$(BIN)/python bench/alike.py
