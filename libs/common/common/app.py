@@ -16,12 +16,14 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from starlette.types import ASGIApp
 
-from common import documents, logs, refusals
+from common import documents, logs, operations, refusals
 from common.consumer import After, Consumer, Handle
 from common.database import new_engine, new_sessions, ping
+from common.dead_letters import DeadLetters
 from common.events.hearers import BRIEF
 from common.http import AsyncSister, Sister
 from common.metrics import OutboxState
+from common.operations import Operations
 from common.relay import Relay
 from common.requests import Threshold
 from common.revocation import Revocations
@@ -88,6 +90,7 @@ class Service:
         self.sisters = Sisters(name, settings.sister_keys)
         self.tokens = Tokens(self.keys, Revocations(self.redis, self.auth))
         self.metrics = CollectorRegistry()
+        self._says = False
         self._pings = anyio.CapacityLimiter(MOST_PINGS)
         self._background: list[Background] = []
         self._closing: list[Callable[[], object]] = []
@@ -108,6 +111,7 @@ class Service:
 
     def says(self) -> None:
         """Carry this service's outbox to the broker."""
+        self._says = True
         self.runs(Relay(self.name, self.settings.broker_url, self.engine, self.sessions))
         self.metrics.register(OutboxState(self.name, self.sessions))
 
@@ -116,6 +120,15 @@ class Service:
         self.runs(Consumer(self.name, self.settings.broker_url, self.sessions, handle, after))
         if self.name in BRIEF:
             self.runs(Consumer(self.name, self.settings.broker_url, self.sessions, handle, after, brief=True))
+
+    def operations(self, prefix: str) -> APIRouter:
+        """What administrators may ask of this service, under its public prefix.
+
+        To be given before routes with an id in the same place.
+        """
+        router = APIRouter(prefix=prefix)
+        router.include_router(operations.router)
+        return router
 
     def app(
         self, routers: Sequence[APIRouter], state: Mapping[str, Any] | None = None, front: Front | None = None
@@ -138,7 +151,14 @@ class Service:
         refusals.install(app)
         for router in (*routers, self._inside()):
             app.include_router(router)
-        own = {"sessions": self.sessions, "tokens": self.tokens, "sisters": self.sisters}
+        letters = DeadLetters(self.name, self.settings.broker_url, self.engine)
+        own = {
+            "sessions": self.sessions,
+            "tokens": self.tokens,
+            "sisters": self.sisters,
+            "dead_letters": letters,
+            "operations": Operations(self.name, letters, self.sessions if self._says else None),
+        }
         for name, part in {**own, **(state or {})}.items():
             setattr(app.state, name, part)
         return app

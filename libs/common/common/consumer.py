@@ -38,10 +38,10 @@ from common.database import Sessions, is_conflict, is_gone, retried
 from common.errors import Unavailable
 from common.events import Envelope, Event, decode, registered
 from common.gathering import Closed, Gatherer
+from common.letters import ATTEMPT, DEAD_AT, DETAIL, QUEUE, REASON
 
 log = structlog.get_logger(__name__)
 
-ATTEMPT = "x-attempt"
 DATABASE_PAUSE_S = 2.0
 """Between two tries of a batch while the database is away; the queue waits, nothing goes through the delays."""
 
@@ -246,10 +246,10 @@ class Consumer:
             return
         log.error("event_dead_lettered", service=self._service, reason=reason, detail=detail)
         headers = {
-            "x-reason": reason,
-            "x-detail": detail.encode("utf-8", "replace").decode(),
-            "x-queue": self._queue,
-            "x-dead-at": now().isoformat(),
+            REASON: reason,
+            DETAIL: detail.encode("utf-8", "replace").decode(),
+            QUEUE: self._queue,
+            DEAD_AT: now().isoformat(),
         }
         await self._move(message, channel.default_exchange, dead_letter_name(self._service), headers)
         HEARD.labels(self._service, "dead").inc()

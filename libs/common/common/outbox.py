@@ -17,6 +17,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     delete,
+    func,
     insert,
     select,
     type_coerce,
@@ -129,6 +130,20 @@ def unsent(session: Session, limit: int, resting: Collection[str] = ()) -> list[
         .limit(limit)
     )
     return [Unsent(*row) for row in rows]
+
+
+class Backlog(NamedTuple):
+    """What the broker has not confirmed yet: rows, when the oldest was said, and how many of them are parked."""
+
+    waiting: int
+    oldest: datetime | None
+    parked: int
+
+
+def backlog(session: Session) -> Backlog:
+    """How much waits in the outbox."""
+    wanted = select(func.count(), func.min(outbox.c.created_at), func.count(outbox.c.parked_at))
+    return Backlog(*session.execute(wanted.where(outbox.c.published_at.is_(None))).one())
 
 
 def mark_sent(session: Session, seqs: Iterable[int]) -> None:

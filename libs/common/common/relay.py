@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 from aio_pika.exceptions import AMQPError
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.orm import Session
 
 from common import outbox
@@ -18,6 +18,7 @@ from common.broker import Refused, connect, declare_delays, declare_events, disc
 from common.database import Sessions, retried
 from common.events.base import CONTENT_TYPE
 from common.events.hearers import is_heard
+from common.leases import let_go, still_held, take
 from common.outbox import Unsent
 from common.running import Bell
 
@@ -82,7 +83,7 @@ class Relay:
     async def _lead(self, connection: AbstractConnection) -> None:
         lease = await asyncio.to_thread(self._engine.connect)
         try:
-            while not await asyncio.to_thread(_take, lease, self._lock):
+            while not await asyncio.to_thread(take, lease, self._lock):
                 await asyncio.sleep(LEASE_POLL_S)
             while True:
                 channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
@@ -90,7 +91,7 @@ class Relay:
                 await self._carry(await declare_events(channel), lease)
                 await _close(channel)
         finally:
-            await asyncio.to_thread(_let_go, lease)
+            await asyncio.to_thread(let_go, lease)
 
     async def _carry(self, exchange: AbstractExchange, lease: Connection) -> None:
         """Send until something is refused: that may have closed the channel, or may mean that a queue was deleted."""
@@ -98,7 +99,7 @@ class Relay:
         checked = clock()
         while True:
             if clock() - checked > LEASE_CHECK_S:
-                await asyncio.to_thread(_still_held, lease, self._lock)
+                await asyncio.to_thread(still_held, lease, self._lock)
                 checked = clock()
             rows = await asyncio.to_thread(self._read)
             if not rows:
@@ -181,22 +182,3 @@ async def _publish(exchange: AbstractExchange, row: Unsent) -> None:
         content_type=CONTENT_TYPE,
         mandatory=is_heard(row.type),
     )
-
-
-def _take(lease: Connection, name: str) -> bool:
-    got = lease.execute(text("SELECT GET_LOCK(:name, 0)"), {"name": name}).scalar()
-    lease.commit()
-    return got == 1
-
-
-def _still_held(lease: Connection, name: str) -> None:
-    held = lease.execute(text("SELECT IS_USED_LOCK(:name) = CONNECTION_ID()"), {"name": name}).scalar()
-    lease.commit()
-    if held != 1:
-        raise ConnectionError("the relay's lock is gone")
-
-
-def _let_go(lease: Connection) -> None:
-    """Close for good: the lock goes with the connection, which must not return to the pool holding it."""
-    lease.invalidate()
-    lease.close()

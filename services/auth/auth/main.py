@@ -43,4 +43,4 @@ def build(settings: AuthSettings | None = None) -> FastAPI:
         Every("tidy", 60, partial(tidying.tidy, sessions)),
     )
     service.closes(hashing.close, redis.close)
-    return service.app([api.router, inside.router], state=parts)
+    return service.app([service.operations("/api/auth"), api.router, inside.router], state=parts)

@@ -31,7 +31,7 @@ def build(settings: CartSettings | None = None) -> FastAPI:
         Every("cart copies", PAGES_S, partial(compare_next, service.sessions, Catalog(pages))),
     )
     return service.app(
-        routers=[api.router, api.internal],
+        routers=[service.operations("/api/cart"), api.router, api.internal],
         state={
             "learn": Learner(service.sessions, Catalog(catalog)).learn,
             "currency": settings.currency,

@@ -40,7 +40,10 @@ def build(settings: CatalogSettings | None = None) -> FastAPI:
         Every("catalog tidy", TIDY_S, tidy),
     )
     return service.app(
-        routers=[uploads.router, categories.router, exports.router, api.router, stock.router, inside.router],
+        routers=[
+            *(service.operations("/api/products"), uploads.router, categories.router, exports.router),
+            *(api.router, stock.router, inside.router),
+        ],
         state={
             "currency": settings.currency,
             "pages": pages,

@@ -21,4 +21,7 @@ def build(settings: NotifierSettings | None = None) -> FastAPI:
     dispatch = Dispatch(service.sessions, tasks.enqueue)
     service.hears(consumers.hearing(dispatch.hurry), after=lambda _: dispatch.wake())
     service.runs(dispatch, Every("notifier tidy", TIDY_S, partial(tidy, service.sessions)))
-    return service.app(routers=[api.router], state={"list_url": f"{settings.public_url}/api/notifications/"})
+    return service.app(
+        routers=[service.operations("/api/notifications"), api.router],
+        state={"list_url": f"{settings.public_url}/api/notifications/"},
+    )

@@ -30,7 +30,7 @@ def build(settings: OrdersSettings | None = None) -> FastAPI:
     service.runs(Every("orders tidy", TIDY_S, partial(tidy, service.sessions)))
     till = Till(service.sessions, Catalog(catalog), Cart(cart), settings)
     return service.app(
-        routers=[api.router, api.internal],
+        routers=[service.operations("/api/orders"), api.router, api.internal],
         state={
             "till": till,
             "customer_cancel_until": Status(settings.customer_cancel_until),

@@ -25,7 +25,7 @@ def build(settings: RealtimeSettings | None = None) -> FastAPI:
     for name, tidy in (("tidy", usecases.tidy), ("ranking tidy", ranking.forget_old)):
         service.runs(Every(f"realtime {name}", TIDY_S, partial(tidy, service.sessions)))
     return service.app(
-        routers=[api.router, streaming.router, sockets.router],
+        routers=[service.operations("/api/realtime"), api.router, streaming.router, sockets.router],
         state={
             "audience": audience,
             "rankings": ranking.Rankings(service.sessions),

@@ -111,12 +111,13 @@ def fresh_vhost(broker_url: str, management_url: str) -> Broker:
     parts = urlsplit(broker_url)
     name = f"test-{secrets.token_hex(4)}"
     rights = {"configure": ".*", "write": ".*", "read": ".*"}
-    _manage(broker_url, management_url, "PUT", f"vhosts/{name}", {})
-    _manage(broker_url, management_url, "PUT", f"permissions/{name}/{parts.username}", rights)
+    manage(broker_url, management_url, "PUT", f"vhosts/{name}", {})
+    manage(broker_url, management_url, "PUT", f"permissions/{name}/{parts.username}", rights)
     return Broker(f"amqp://{parts.username}:{parts.password}@{parts.hostname}:{parts.port}/{name}")
 
 
-def _manage(broker_url: str, management_url: str, method: str, path: str, body: object = None) -> None:
+def manage(broker_url: str, management_url: str, method: str, path: str, body: object = None) -> None:
+    """Ask the broker's management for something."""
     parts = urlsplit(broker_url)
     word = base64.b64encode(f"{unquote(parts.username or '')}:{unquote(parts.password or '')}".encode()).decode()
     request = urllib.request.Request(  # noqa: S310 - the tests' own broker
