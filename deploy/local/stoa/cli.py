@@ -18,6 +18,7 @@ from rich.console import Console
 from common.service_tokens import new_service_key
 from stoa import locking
 from stoa.credentials import read_credentials, sister_keys
+from stoa.faring import dead_letters, fares_table, how_all_fare, letters_table
 from stoa.importing import Left, Mode, OnError, Wishes, door, import_file
 from stoa.operating import change, run_command
 from stoa.preflight import NotNow
@@ -35,6 +36,10 @@ errors = Console(stderr=True)
 
 INTERRUPTED = 130
 """What shells give for a Ctrl-C."""
+
+Url = Annotated[str | None, typer.Option(help="The gateway; without it the local stack's.")]
+Username = Annotated[str | None, typer.Option(help="Without it STOA_ADMIN_USERNAME, or the demo's.")]
+Password = Annotated[str | None, typer.Option(help="Without it STOA_ADMIN_PASSWORD, or the demo's.")]
 
 
 @app.command()
@@ -140,6 +145,29 @@ def reconcile() -> None:
 
 
 @app.command()
+def outbox(url: Url = None, admin_username: Username = None, admin_password: Password = None) -> None:
+    """Show what waits and what died in each service; the exit code is 0 only if nothing is left to be done."""
+    with _sentences(2):
+        lines = how_all_fare(door(read_settings(), url, admin_username, admin_password))
+        console.print(fares_table(lines))
+        raise typer.Exit(0 if all(line.well for line in lines) else 1)
+
+
+@app.command("dead-letters")
+def show_dead_letters(
+    services: Annotated[list[str] | None, typer.Argument(help="Such as cart; all if left out.")] = None,
+    url: Url = None,
+    admin_username: Username = None,
+    admin_password: Password = None,
+) -> None:
+    """List the events that services could not handle; the exit code is 0 only if there are none."""
+    with _sentences(2):
+        letters = dead_letters(door(read_settings(), url, admin_username, admin_password), services or SCHEMAS)
+        console.print(letters_table(letters) if letters else "There are no dead letters.", soft_wrap=True)
+        raise typer.Exit(1 if letters else 0)
+
+
+@app.command()
 def service_keys() -> None:
     """Print new keys for calls between services, as lines for `.env`; for containers, as `stoa up` makes its own."""
     keys = {name: new_service_key() for name in SCHEMAS}
@@ -155,9 +183,9 @@ def import_products(
     on_error: Annotated[OnError, typer.Option(help="With bad rows: write the others, or nothing at all.")] = "skip",
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check the file.")] = False,
-    url: Annotated[str | None, typer.Option(help="The gateway; without it the local stack's.")] = None,
-    admin_username: Annotated[str | None, typer.Option(help="Without it STOA_ADMIN_USERNAME, or the demo's.")] = None,
-    admin_password: Annotated[str | None, typer.Option(help="Without it STOA_ADMIN_PASSWORD, or the demo's.")] = None,
+    url: Url = None,
+    admin_username: Username = None,
+    admin_password: Password = None,
 ) -> None:
     """Take a file of products in over the gateway; exit code 0 all good, 1 some rows bad, 2 not done."""
     with _sentences(2):

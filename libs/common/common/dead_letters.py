@@ -28,7 +28,8 @@ log = structlog.get_logger(__name__)
 
 MOST = 500
 """Letters taken in hand at once, whatever is then done with them: what a closed channel gives back comes first the next
-time, and so it is always the same letters. (What is requeued by nack or reject goes to the end, on RabbitMQ 3.10.)"""
+time, and so it is always the same letters. (What is requeued by nack or reject goes to the end, on RabbitMQ 3.10.) All
+together are 100 MB at the very most, as the queue holds no more."""
 RENEW_AT = 10
 """Returns after which a letter is put back as a copy that has none. RabbitMQ 4 throws away what was returned 20 times
 where a queue does not set a limit of its own; this one does not, and could not be declared anew with one."""

@@ -336,11 +336,12 @@ def test_without_the_broker_nothing_can_be_done_and_nothing_is_lost(
     assert shown(office) == ids
 
 
-@pytest.mark.parametrize("fall", ["cut", "shut"])
+@pytest.mark.parametrize("fall", ["cut", "shut", "jam"])
 def test_a_broker_that_goes_away_in_the_middle_loses_nothing(
     build: Build, bury: Bury, broker: Broker, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, fall: str
 ) -> None:
     monkeypatch.setattr(dead_letters, "WINDOW", 2)
+    monkeypatch.setattr(dead_letters, "CALL_S", 4.0)
     ids, sent = bury(7), 0
     publish = dead_letters.publish
 
@@ -356,8 +357,9 @@ def test_a_broker_that_goes_away_in_the_middle_loses_nothing(
         patch.setattr(dead_letters, "publish", fails_in_the_third_window)
         answer = office.client.post(REPLAY, headers=office.headers, json={})
     assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
-    if fall == "shut":
-        proxy.open()
+    proxy.release()
+    proxy.shut()
+    proxy.open()
     eventually(lambda: broker.size(DEAD) + broker.size(QUEUE) >= 7)
     assert office.post(REPLAY, {})["left"] == 0
     heard = [told["id"] for told in broker.take(QUEUE, broker.size(QUEUE))]
