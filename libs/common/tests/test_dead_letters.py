@@ -19,6 +19,7 @@ from common.app import Service
 from common.broker import DELIVERY_LIMIT, dead_letter_name, queue_name
 from common.consumer import ATTEMPT, Consumer, one_by_one
 from common.database import Sessions
+from common.dead_letters import DeadLetters
 from common.events import Envelope
 from common.events.auth import UserRegistered
 from common.leases import let_go, take
@@ -188,6 +189,21 @@ def test_letters_are_read_the_oldest_first_and_stay_however_often_they_are_read(
     assert shown(office) == [ids[0], *ids[3:7]]
 
 
+def test_a_broker_that_counts_late_what_it_got_back_is_waited_for(
+    office: Office, bury: Bury, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who looks next would miss them. It closes a channel first, and gives its letters back a moment later."""
+    bury(3)
+    counts = [3, 0, 2, 3]
+
+    async def late(*_: Any) -> int:
+        return counts.pop(0)
+
+    monkeypatch.setattr(DeadLetters, "_waiting", late)
+    assert office.get(LETTERS)["count"] == 3
+    assert counts == []
+
+
 def test_a_letter_tells_what_died_why_and_when(office: Office, bury: Bury, broker: Broker) -> None:
     (event,) = bury(1)
     (letter,) = office.get(LETTERS)["results"]
@@ -341,7 +357,6 @@ def test_a_broker_that_goes_away_in_the_middle_loses_nothing(
     build: Build, bury: Bury, broker: Broker, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, fall: str
 ) -> None:
     monkeypatch.setattr(dead_letters, "WINDOW", 2)
-    monkeypatch.setattr(dead_letters, "CALL_S", 4.0)
     ids, sent = bury(7), 0
     publish = dead_letters.publish
 
@@ -355,6 +370,7 @@ def test_a_broker_that_goes_away_in_the_middle_loses_nothing(
     office = build(url=proxy.through(broker.url))
     with monkeypatch.context() as patch:
         patch.setattr(dead_letters, "publish", fails_in_the_third_window)
+        patch.setattr(dead_letters, "CALL_S", 4.0)
         answer = office.client.post(REPLAY, headers=office.headers, json={})
     assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
     proxy.release()
@@ -364,7 +380,50 @@ def test_a_broker_that_goes_away_in_the_middle_loses_nothing(
     assert office.post(REPLAY, {})["left"] == 0
     heard = [told["id"] for told in broker.take(QUEUE, broker.size(QUEUE))]
     assert set(heard) == set(ids)
-    assert len(heard) <= 7 + 2, "what is doubled are the two that were on their way"
+    assert len(heard) <= 7 + 4, "doubled are at most two whose copies and two whose acks were on their way"
+
+
+def test_a_broker_that_goes_away_while_it_is_asked_is_a_503(
+    build: Build, bury: Bury, broker: Broker, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids, ask = bury(2), DeadLetters._waiting
+
+    async def cut_once_asked() -> None:
+        while not proxy.held:
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(proxy.cut)
+
+    async def ask_in_vain(*who: Any) -> int:
+        proxy.jam()
+        cutting = asyncio.create_task(cut_once_asked())
+        try:
+            return await ask(*who)
+        finally:
+            await cutting
+
+    office = build(url=proxy.through(broker.url))
+    with monkeypatch.context() as patch:
+        patch.setattr(DeadLetters, "_waiting", ask_in_vain)
+        answer = office.client.post(DROP, headers=office.headers, json={"ids": ids})
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        proxy.release()
+        assert office.get(AT)["broker"] == "away"
+    proxy.release()
+    eventually(lambda: shown(office) == ids)
+
+
+def test_a_cancellation_that_comes_from_a_dying_connection_is_a_503(
+    office: Office, bury: Bury, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a thing shows to who waits for a confirm (reliability, fact 3)."""
+    bury(1)
+
+    async def die(*_: Any) -> int:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(DeadLetters, "_waiting", die)
+    assert office.client.get(LETTERS, headers=office.headers).status_code == 503
+    assert office.get(AT)["broker"] == "away"
 
 
 def test_a_letter_goes_only_when_its_copy_is_confirmed(
