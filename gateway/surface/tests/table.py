@@ -127,6 +127,7 @@ DOORS: tuple[Door, ...] = tuple(door for service in ALL for door in service.door
 INSIDE = (
     Inside("auth", "GET", "/internal/sessions/{sid}/", ids=lambda _, owner: {"sid": owner.session}),
     Inside("auth", "GET", "/internal/challenges/{challenge_id}/", ("notifier",), ids=a_mailed_challenge),
+    Inside("auth", "GET", "/internal/administrators/", ("notifier",)),
     Inside("catalog", "GET", "/internal/products/", ("cart",)),
     Inside("catalog", "POST", "/internal/reservations/", ("orders",), sent=a_wish_to_hold),
     Inside("cart", "GET", "/internal/carts/{user_id}/", ("orders",), ids=lambda _, owner: {"user_id": owner.id}),

@@ -14,6 +14,8 @@ from auth.schemas import Standing
 from common import tokens
 from common.database import Sessions, retried
 from common.errors import Conflict, NotFound
+from common.events.auth import UserUpdated
+from common.outbox import say
 from common.preconditions import check_match
 
 log = structlog.get_logger(__name__)
@@ -22,7 +24,7 @@ log = structlog.get_logger(__name__)
 def change_user(
     sessions: Sessions, revoked: RevokedSet, admin: tokens.User, user_id: UUID, form: Standing, if_match: str | None
 ) -> User:
-    """Change an account's role or switch it off or on; either ends its sessions at once.
+    """Change an account's role or switch it off or on, and say so; either ends its sessions at once.
 
     Raises NotFound, PreconditionFailed, and Conflict when no administrator would be left.
     """
@@ -48,7 +50,10 @@ def _change(sessions: Sessions, user_id: UUID, form: Standing, if_match: str | N
         if set(admins) <= {user.id} and not (user.role == Role.ADMIN and user.is_active):
             raise Conflict("this is the last administrator; make another one first", code="last_admin")
         reason = "disabled" if not user.is_active else "rights_changed"
-        return user, end_sessions(session, user, open_sessions(session, user.id), reason)
+        ended = end_sessions(session, user, open_sessions(session, user.id), reason)
+        user.version += 1
+        say(session, UserUpdated(**user.facts))
+        return user, ended
 
 
 def _lock_admins(session: Session) -> list[UUID]:

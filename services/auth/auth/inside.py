@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 
 from auth import queries
 from auth.challenges import Challenges
-from auth.schemas import MailedSecret, SessionState
+from auth.schemas import Administrators, MailedSecret, SessionState
 from common.knocking import SessionsDep, called_by, from_state
 
 router = APIRouter(prefix="/internal", include_in_schema=False)
@@ -29,3 +29,9 @@ def mailed_secret(
     """What the mail about a challenge says, and to whom; only the one who writes it may ask."""
     response.headers["Cache-Control"] = "no-store"
     return queries.mailed_secret(sessions, challenges, challenge_id)
+
+
+@router.get("/administrators/", response_model=Administrators, dependencies=[called_by("notifier")])
+def administrators(sessions: SessionsDep) -> Any:
+    """Who is an administrator now, so that notifier's copy can be compared with it."""
+    return {"administrators": queries.administrators(sessions)}

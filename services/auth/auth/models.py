@@ -78,7 +78,7 @@ class User(Base):
     @property
     def facts(self) -> dict[str, Any]:
         """What the other services are told of it."""
-        told = ("version", "username", "email", "first_name", "last_name")
+        told = ("version", "username", "email", "first_name", "last_name", "role", "is_active")
         return {"user_id": self.id} | {name: getattr(self, name) for name in told}
 
     @property

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, or_, select
 
 from auth.challenges import Challenges
-from auth.models import Challenge, User, UserSession, compared
+from auth.models import Challenge, Role, User, UserSession, compared
 from auth.schemas import MailedSecret, SessionView, UsersQuery, UserView
 from common import tokens
 from common.clock import now
@@ -53,6 +53,13 @@ def _conditions(query: UsersQuery) -> list[ColumnElement[bool]]:
     if query.is_active is not None:
         conditions.append(User.is_active.is_(query.is_active))
     return conditions
+
+
+def administrators(sessions: Sessions) -> list[User]:
+    """All administrators who may sign in, in the order of their ids."""
+    active = select(User).where(User.role == Role.ADMIN, User.is_active.is_(True)).order_by(User.id)
+    with sessions.begin() as session:
+        return list(session.scalars(active))
 
 
 def list_sessions(sessions: Sessions, user: tokens.User, query: ListQuery, url: str) -> Page[SessionView]:

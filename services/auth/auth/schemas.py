@@ -278,6 +278,21 @@ class MailedSecret(View):
     expires_at: UtcTime
 
 
+class AdministratorView(View):
+    """An administrator as notifier knows one, as of this version of the account."""
+
+    user_id: UUID = Field(validation_alias="id")
+    version: int
+    email: str
+    name: str = Field(validation_alias="full_name")
+
+
+class Administrators(View):
+    """All who may sign in."""
+
+    administrators: list[AdministratorView]
+
+
 class SessionState(View):
     """Whether a session goes on, for sister services."""
 

@@ -45,8 +45,9 @@ def test_the_first_administrator_comes_from_a_command(
     assert "is now an administrator" in done.stdout
     given = client.post("/api/auth/login/", json={"username": sent["username"], "password": PASSWORD}).json()
     assert given["user"]["role"] == "admin"
-    while broker.take(tap, 1)[0]["subject"] != given["user"]["id"]:
+    while (said := broker.take(tap, 1)[0])["subject"] != given["user"]["id"]:
         continue
+    assert (said["data"]["role"], said["data"]["is_active"]) == ("admin", True)
 
 
 def test_a_repeat_is_harmless_and_keeps_the_password(client: httpx.Client, environment: dict[str, str]) -> None:

@@ -164,6 +164,8 @@ def test_a_new_account_is_said(client: httpx.Client, broker: Broker) -> None:
         "email": user["email"],
         "first_name": "Ada",
         "last_name": "",
+        "role": "user",
+        "is_active": True,
     }
 
 

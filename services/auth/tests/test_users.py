@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 from auth.models import User
 from common.database import Sessions
 from common.ids import new_id
+from common.testing.badges import Badges
 from common.testing.broker import Broker
 
 from .conftest import Person, refused, signed_up
@@ -119,6 +120,53 @@ def test_a_change_ends_the_accounts_sessions_at_once_and_it_is_said(
     while (said := broker.take(tap, 1)[0])["subject"] != ada.id:
         continue  # of an earlier test
     assert (said["data"]["reason"], len(said["data"]["sessions"])) == (reason, 2)
+
+
+@pytest.mark.parametrize("change", [{"role": "admin"}, {"is_active": False}, {"role": "admin", "is_active": False}])
+def test_what_an_account_may_do_from_now_on_is_said(
+    admin: Person, ada: Person, broker: Broker, change: dict[str, Any]
+) -> None:
+    tap = broker.tap("user.sessions_revoked", "user.updated")
+    admin.ask("PATCH", f"users/{ada.id}/", change)
+    said: list[Any] = []
+    while [event["type"] for event in said] != ["user.sessions_revoked", "user.updated"]:
+        event = broker.take(tap, 1)[0]  # which may be of an earlier test
+        said += [event] if event["subject"] == ada.id else []
+    assert said[1]["sequence"] == said[1]["data"]["version"] == said[0]["sequence"] + 1
+    told = {name: said[1]["data"][name] for name in ("role", "is_active", "email", "username", "previous_email")}
+    known = {"email": ada.email, "username": ada.form["username"], "previous_email": None}
+    assert told == {"role": "user", "is_active": True} | known | change
+    admin.ask("PATCH", f"users/{ada.id}/", {"role": "user", "is_active": True})
+
+
+def test_notifier_is_told_who_is_an_administrator_now(
+    client: httpx.Client, admin: Person, ada: Person, ben: Person, badges: Badges
+) -> None:
+    def told() -> dict[str, dict[str, Any]]:
+        answer = client.get("/internal/administrators/", headers=badges.headers("notifier", to="auth"))
+        assert answer.status_code == 200, answer.text
+        return {each["user_id"]: each for each in answer.json()["administrators"]}
+
+    for person in (ada, ben):
+        admin.ask("PATCH", f"users/{person.id}/", {"role": "admin"})
+    admin.ask("PATCH", f"users/{ben.id}/", {"is_active": False})
+    first = told()
+    assert {admin.id, ada.id} <= first.keys()
+    assert ben.id not in first
+    assert first[ada.id] == {
+        "user_id": ada.id,
+        "version": first[ada.id]["version"],
+        "email": ada.email,
+        "name": ada.form["username"],
+    }
+    admin.ask("PATCH", f"users/{ada.id}/", {"role": "user"})
+    assert ada.id not in told()
+    refused(client.get("/internal/administrators/", headers=admin.headers), 401, "invalid_token")
+    refused(
+        client.get("/internal/administrators/", headers=badges.headers("catalog", to="auth")),
+        403,
+        "not_for_this_service",
+    )
 
 
 def test_what_changes_nothing_ends_nothing(admin: Person, ada: Person) -> None:

@@ -18,12 +18,17 @@ class AboutUser(Event):
 
 
 class AccountAsItIs(AboutUser):
-    """The account after the change. `challenge_id` is the check of its address, if that is to be mailed."""
+    """The account after the change. `challenge_id` is the check of its address, if that is to be mailed.
+
+    `role` and `is_active` are None in what was said before they were told.
+    """
 
     username: str
     email: str
     first_name: str = ""
     last_name: str = ""
+    role: str | None = None
+    is_active: bool | None = None
     challenge_id: UUID | None = None
 
 
@@ -34,7 +39,7 @@ class UserRegistered(AccountAsItIs):
 
 
 class UserUpdated(AccountAsItIs):
-    """Name or address is another now; `previous_email` is there when the address is."""
+    """Name, address, role or activity is another now; `previous_email` is there when the address is."""
 
     type: ClassVar[str] = "user.updated"
 
