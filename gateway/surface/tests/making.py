@@ -6,6 +6,7 @@ from typing import Any
 from auth.models import Purpose
 from common.clock import now
 from common.ids import new_id
+from notifier.models import Notification, State
 
 from .callers import PASSWORD, Caller
 from .doors import Make
@@ -126,6 +127,16 @@ def an_order(platform: Platform, owner: Caller) -> Made:
     placed = platform.http["orders"].post("/api/orders/", json=body, headers=owner.headers)
     assert placed.status_code == 201, placed.text
     return {"order_id": placed.json()["id"]}
+
+
+def a_sent_mail(platform: Platform, owner: Caller) -> Made:
+    mail_id = new_id()
+    mail = {"id": mail_id, "cause": f"made/{mail_id}", "type": "order_status", "user_id": owner.id}
+    fate = {"state": State.SENT, "attempts": 1, "error": "", "created_at": now(), "due_at": now(), "sent_at": now()}
+    said = {"email": "ada@example.com", "subject": "Your order", "data": {"name": "Ada"}}
+    with platform.apps["notifier"].state.sessions.begin() as session:
+        session.add(Notification(**mail, **fate, **said))
+    return {"notification_id": mail_id}
 
 
 def _product(platform: Platform) -> Made:

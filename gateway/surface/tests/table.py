@@ -11,6 +11,7 @@ from .making import (
     a_new_slug,
     a_product,
     a_reset_link,
+    a_sent_mail,
     a_sku,
     a_task,
     a_verification_link,
@@ -105,6 +106,9 @@ orders.admins("PATCH", "/api/orders/{order_id}/", 200, ids=an_order, sent=step)
 
 notifier = Service("notifier")
 notifier.members("GET", "/api/notifications/", 200)
+notifier.members("GET", "/api/notifications/preferences/", 200)
+notifier.members("PATCH", "/api/notifications/preferences/", 200, sent=sends(json={"order_status": False}))
+notifier.admins("POST", "/api/notifications/{notification_id}/resend/", 202, ids=a_sent_mail)
 
 realtime = Service("realtime")
 realtime.everyone("GET", "/api/realtime/products/", 200)

@@ -10,7 +10,7 @@ from .house import Platform
 from .knocking import CALLERS
 from .table import DOORS
 
-NOTHING = {"user_id", "product_id", "task_id", "order_id", "session_id", "sku", "slug"}
+NOTHING = {"user_id", "product_id", "task_id", "order_id", "session_id", "sku", "slug", "notification_id"}
 FOR_ADMINS = [door for door in DOORS if door.answers[Who.USER] == 403]
 FOR_MEMBERS = [door for door in DOORS if door.answers[Who.ANONYMOUS] == 401]
 

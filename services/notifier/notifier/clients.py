@@ -1,9 +1,9 @@
-"""What notifier asks of auth: the secret of a mail, at the moment at which the mail is written."""
+"""What notifier asks of auth: the secret of a mail, when the mail is written, and who is an administrator."""
 
 from typing import Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 
 from common.errors import Unavailable
 from common.http import Sister
@@ -20,6 +20,33 @@ class Challenge(BaseModel):
     name: str
     secret: SecretStr = Field(min_length=1)
     expires_at: AwareDatetime
+
+
+class Administrator(BaseModel):
+    """Somebody who is to be told what concerns the shop, as of this version of the account."""
+
+    user_id: UUID
+    version: int = Field(ge=0)
+    email: str = Field(min_length=1, max_length=254)
+    name: str
+
+
+LIST = TypeAdapter(list[Administrator])
+
+
+class Accounts:
+    """Knows who has an account. Raises Unavailable when it cannot be asked or its answer makes no sense."""
+
+    def __init__(self, sister: Sister) -> None:
+        self._sister = sister
+
+    def administrators(self) -> list[Administrator]:
+        """All administrators who may sign in."""
+        status, body = self._sister.get("/internal/administrators/")
+        try:
+            return LIST.validate_python(body["administrators"])
+        except (ValidationError, KeyError, TypeError) as error:
+            raise Unavailable(f"auth answered {status} with something else", code="auth_unavailable") from error
 
 
 class Challenges:

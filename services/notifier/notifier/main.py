@@ -7,11 +7,17 @@ from fastapi import FastAPI
 from common.app import Service
 from common.running import Every
 from notifier import api, consumers, tasks
+from notifier.clients import Accounts
+from notifier.comparing import compare_administrators
 from notifier.dispatch import Dispatch
 from notifier.queueing import tidy
 from notifier.settings import NotifierSettings
 
 TIDY_S = 60.0
+COMPARE_S = 60.0
+"""As long as an administrator may be unknown when an event was lost; asking costs auth one look into an index."""
+ACCOUNTS_S = 10.0
+"""For the list of administrators, for which nobody waits."""
 
 
 def build(settings: NotifierSettings | None = None) -> FastAPI:
@@ -20,7 +26,12 @@ def build(settings: NotifierSettings | None = None) -> FastAPI:
     service = Service("notifier", settings)
     dispatch = Dispatch(service.sessions, tasks.enqueue)
     service.hears(consumers.hearing(dispatch.hurry), after=lambda _: dispatch.wake())
-    service.runs(dispatch, Every("notifier tidy", TIDY_S, partial(tidy, service.sessions)))
+    accounts = Accounts(service.sister("auth", settings.auth_url, timeout_s=ACCOUNTS_S))
+    service.runs(
+        dispatch,
+        Every("notifier tidy", TIDY_S, partial(tidy, service.sessions)),
+        Every("notifier administrators", COMPARE_S, partial(compare_administrators, service.sessions, accounts)),
+    )
     return service.app(
         routers=[service.operations("/api/notifications"), api.router],
         state={"list_url": f"{settings.public_url}/api/notifications/"},

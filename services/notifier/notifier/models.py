@@ -1,4 +1,4 @@
-"""The tables of notifier: whom mails go to, and each mail with its fate."""
+"""The tables of notifier: whom mails go to, what they do not want to be told, and each mail with its fate."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -10,6 +10,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from common.clock import now
 from common.database import EXACT, TABLE_OPTIONS, UtcDateTime, Uuid, new_metadata
+from common.idempotency import add_idempotency_keys
 from common.outbox import add_inbox
 
 RETRY_S = (30, 120, 600, 1800, 3600, 7200, 14400)
@@ -23,6 +24,8 @@ EXPIRING_RETRY_S = 60
 LONGEST_NAME = 200
 NOBODY = UUID(int=0)
 """In the place of a mail's user as long as only auth knows whose it is, if anyone's."""
+SWITCHABLE = ("order_status", "import_finished", "low_stock")
+"""Types of mails that a user may do without; all others tell what somebody has to know (design: api 6)."""
 
 
 class State(StrEnum):
@@ -32,6 +35,11 @@ class State(StrEnum):
     SENDING = "sending"
     SENT = "sent"
     FAILED = "failed"
+    SKIPPED = "skipped"
+    """Its recipient had switched such mails off when it would have been queued."""
+
+
+WAITING = (State.QUEUED, State.SENDING)
 
 
 class Base(DeclarativeBase):
@@ -39,24 +47,38 @@ class Base(DeclarativeBase):
 
 
 add_inbox(Base.metadata)
+add_idempotency_keys(Base.metadata)
 
 
 class Recipient(Base):
-    """Notifier's own copy of a user's name and address."""
+    """Notifier's own copy of what it has to know of a user."""
 
     __tablename__ = "recipients"
-    __table_args__ = (TABLE_OPTIONS,)
+    __table_args__ = (Index(None, "is_admin"), TABLE_OPTIONS)
 
     user_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     email: Mapped[str] = mapped_column(String(254))
     name: Mapped[str] = mapped_column(String(LONGEST_NAME))
     version: Mapped[int] = mapped_column(Integer)
+    is_admin: Mapped[bool | None]
+    """Whether this is an administrator who may sign in; None as long as nobody has told."""
+
+
+class SwitchedOff(Base):
+    """A type of mails that a user does not want; all others are sent."""
+
+    __tablename__ = "switched_off"
+    __table_args__ = (TABLE_OPTIONS,)
+
+    user_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    type: Mapped[str] = mapped_column(String(40, collation=EXACT), primary_key=True)
 
 
 class Notification(Base):
     """One mail; one per cause, kind and recipient. `due_at` is its next try, or when its worker's lease ends.
 
-    A mail with a secret holds the id of auth's challenge; the secret itself is in no column.
+    A mail with a secret holds the id of auth's challenge; the secret itself is in no column. One that an administrator
+    has had sent again is a mail with a cause of its own, and knows of which it is a copy.
     """
 
     __tablename__ = "notifications"
@@ -66,6 +88,7 @@ class Notification(Base):
         Index("ix_notifications_state_due_at", "state", "due_at"),
         Index("ix_notifications_type_state_due_at", "type", "state", "due_at"),
         Index("ix_notifications_user_id_id", "user_id", "id"),
+        Index(None, "resent_of"),
         TABLE_OPTIONS,
     )
 
@@ -74,6 +97,8 @@ class Notification(Base):
     type: Mapped[str] = mapped_column(String(40, collation=EXACT))
     user_id: Mapped[UUID] = mapped_column(Uuid)
     challenge_id: Mapped[UUID | None] = mapped_column(Uuid)
+    resent_of: Mapped[UUID | None] = mapped_column(Uuid)
+    """The first mail of those that say the same; None for that one itself."""
     email: Mapped[str] = mapped_column(String(254))
     subject: Mapped[str] = mapped_column(String(200))
     data: Mapped[dict[str, Any]] = mapped_column(JSON)

@@ -1,27 +1,27 @@
 """The queue of mails: each gets in once, is handed over when it is due, and stays when nobody can take it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.orm import Session
 
-from common import outbox
+from common import idempotency, outbox
 from common.clock import now
 from common.consumer import NotYet
 from common.database import Sessions, retried
 from common.events import Event
 from common.events.auth import UserRegistered, UserUpdated
 from common.ids import new_id
-from notifier.models import LONGEST_NAME, MAILS, NOBODY, Notification, Recipient, State
-from notifier.wording import URGENT, Wording, word
+from notifier.models import MAILS, WAITING, Notification, State
+from notifier.preferring import unwanted
+from notifier.recipients import Address, addresses, administrators, learn
+from notifier.wording import ADMINISTRATORS, URGENT, Wording, word
 
-LEARNED = ("email", "name", "version")
-"""What a newer event overwrites; the version last, since each column is compared by it."""
 QUEUE = insert(MAILS).prefix_with("IGNORE")
 """Given its rows apart: so it is put into words once, and the driver still sends all rows in one statement."""
 DISPATCH_CHUNK = 200
@@ -29,54 +29,35 @@ DISPATCHED_FOR = timedelta(minutes=5)
 """A mail handed to the workers is handed over again if it has not been sent by then."""
 
 
-@dataclass(frozen=True)
-class Address:
-    email: str
-    name: str
-
-
 def queue_mails(session: Session, events: Sequence[Event]) -> bool:
     """Queue the mail about each event, once whatever is heard again; whether one is urgent.
 
-    Raises NotYet for an unknown recipient.
+    What its user has switched off by now gets its row too, and is never sent: so it is decided once. Raises NotYet for
+    an unknown recipient.
     """
-    _learn(session, [event for event in events if isinstance(event, UserRegistered | UserUpdated)])
-    wordings = [wording for event in events for wording in word(event)]
-    addresses = _addresses(session, {wording.user_id for wording in wordings})
+    learn(session, [event for event in events if isinstance(event, UserRegistered | UserUpdated)])
+    wordings = _for_each(session, [wording for event in events for wording in word(event)])
+    known = addresses(session, {wording.user_id for wording in wordings})
+    off = unwanted(session, [(wording.user_id, wording.type) for wording in wordings])
     if wordings:
-        session.execute(QUEUE, [_row(wording, addresses) for wording in wordings])
+        rows = [_row(w, known.get(w.user_id), is_wanted=(w.user_id, w.type) not in off) for w in wordings]
+        session.execute(QUEUE, rows)
     return any(wording.type in URGENT for wording in wordings)
 
 
-def _learn(session: Session, told: Sequence[UserRegistered | UserUpdated]) -> None:
-    """Keep the newest name and address of each user, in whatever order they are told."""
-    if not told:
-        return
-    rows = [
-        {
-            "user_id": event.user_id,
-            "email": event.email,
-            "name": (f"{event.first_name} {event.last_name}".strip() or event.username)[:LONGEST_NAME],
-            "version": event.version,
-        }
-        for event in sorted(told, key=lambda event: (event.user_id, event.version))
+def _for_each(session: Session, wordings: Sequence[Wording]) -> list[Wording]:
+    """What is for all administrators, for each of them instead. Raises NotYet."""
+    if not any(wording.user_id == ADMINISTRATORS for wording in wordings):
+        return list(wordings)
+    admins = administrators(session)
+    return [
+        replace(wording, user_id=user_id)
+        for wording in wordings
+        for user_id in (admins if wording.user_id == ADMINISTRATORS else [wording.user_id])
     ]
-    learned = insert(Recipient).values(rows)
-    newer = learned.inserted.version > Recipient.version
-    newest = [(name, func.if_(newer, learned.inserted[name], Recipient.__table__.c[name])) for name in LEARNED]
-    session.execute(learned.on_duplicate_key_update(newest))
 
 
-def _addresses(session: Session, users: set[UUID]) -> dict[UUID, Address]:
-    found = session.execute(
-        select(Recipient.user_id, Recipient.email, Recipient.name).where(Recipient.user_id.in_(users))
-    )
-    known = {user_id: Address(email, name) for user_id, email, name in found}
-    return known | {NOBODY: Address("", "")}
-
-
-def _row(wording: Wording, addresses: dict[UUID, Address]) -> dict[str, Any]:
-    address = addresses.get(wording.user_id)
+def _row(wording: Wording, address: Address | None, *, is_wanted: bool) -> dict[str, Any]:
     if address is None:
         raise NotYet(f"user {wording.user_id} has not been heard of yet")
     moment = now()
@@ -86,10 +67,11 @@ def _row(wording: Wording, addresses: dict[UUID, Address]) -> dict[str, Any]:
         "type": wording.type,
         "user_id": wording.user_id,
         "challenge_id": wording.challenge_id,
+        "resent_of": None,
         "email": address.email if wording.email is None else wording.email,
         "subject": wording.subject,
         "data": wording.data | {"name": address.name},
-        "state": State.QUEUED,
+        "state": State.QUEUED if is_wanted else State.SKIPPED,
         "attempts": 0,
         "error": "",
         "created_at": moment,
@@ -108,7 +90,7 @@ def take_due(sessions: Sessions, *, urgent: bool) -> list[UUID]:
     with sessions.begin() as session:
         due = (
             select(Notification.id)
-            .where(Notification.state.in_([State.QUEUED, State.SENDING]), Notification.due_at <= now(), whose)
+            .where(Notification.state.in_(WAITING), Notification.due_at <= now(), whose)
             .order_by(Notification.due_at)
             .limit(DISPATCH_CHUNK)
             .with_for_update(skip_locked=True)
@@ -132,12 +114,12 @@ def put_back(sessions: Sessions, ids: Sequence[UUID], seconds: float) -> None:
 
 
 def tidy(sessions: Sessions) -> None:
-    """Drop old inbox rows, a chunk per transaction."""
-    while _purge(sessions) == outbox.PURGE_CHUNK:
+    """Drop old inbox rows and idempotency keys, a chunk of each per transaction."""
+    while _purge(sessions) >= outbox.PURGE_CHUNK:
         pass
 
 
 @retried
 def _purge(sessions: Sessions) -> int:
     with sessions.begin() as session:
-        return outbox.purge(session, outbox.inbox)
+        return max(outbox.purge(session, outbox.inbox), idempotency.purge(session))

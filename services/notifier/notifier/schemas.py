@@ -1,10 +1,10 @@
-"""The bodies that notifier gives, and what its list can be asked."""
+"""The bodies that notifier takes and gives, and what its list can be asked."""
 
 from uuid import UUID
 
 from pydantic import Field
 
-from common.fields import UtcTime, View
+from common.fields import Body, UtcTime, View
 from common.pagination import ListQuery
 from notifier.models import State
 
@@ -18,6 +18,7 @@ class NotificationView(View):
     status: str = Field(validation_alias="state")
     attempts: int
     error: str
+    resent_of: UUID | None
     created_at: UtcTime
     sent_at: UtcTime | None
 
@@ -25,3 +26,19 @@ class NotificationView(View):
 class NotificationsQuery(ListQuery):
     type: str | None = None
     status: State | None = None
+
+
+class PreferencesView(View):
+    """Whether the user wants mails of these types; all others are always sent."""
+
+    order_status: bool
+    import_finished: bool
+    low_stock: bool
+
+
+class PreferencesChange(Body):
+    """Types of mails to be switched on or off."""
+
+    order_status: bool | None = None
+    import_finished: bool | None = None
+    low_stock: bool | None = None

@@ -15,9 +15,14 @@ from common.events.auth import (
     UserRegistered,
     UserUpdated,
 )
-from common.events.catalog import ImportFinished
+from common.events.catalog import ImportFinished, ProductLowStock
 from common.events.orders import OrderCancelled, OrderEvent, OrderPlaced, OrderStatusChanged
 from notifier.models import NOBODY
+
+ADMINISTRATORS = UUID(int=1)
+"""In the place of a mail's user: one goes to each of them."""
+LONGEST_TITLE = 100
+"""Signs of a product's name in a subject; the whole name stands in the mail."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,14 @@ def _import_finished(event: ImportFinished) -> Sequence[Wording]:
     ]
 
 
+def _low_stock(event: ProductLowStock) -> Sequence[Wording]:
+    cause = f"product/{event.product_id}/{event.version}"
+    data = {"product_id": event.product_id, "sku": event.sku, "product": event.name, "stock": event.stock}
+    state = "is running low" if event.stock > 0 else "is sold out"
+    title = event.name if len(event.name) <= LONGEST_TITLE else f"{event.name[: LONGEST_TITLE - 1]}…"
+    return [Wording("low_stock", cause, ADMINISTRATORS, f"{title} {state}", data)]
+
+
 def _about_order(event: OrderEvent, kind: str, subject: str, more: dict[str, Any]) -> Sequence[Wording]:
     lines = [
         {
@@ -143,6 +156,9 @@ PURPOSES = {
 URGENT = ("one_time_code", "password_reset")
 """Types of mails that somebody sits and waits for."""
 
+FOR_ONE_ADDRESS = ("email_changed",)
+"""Types of mails for an address that may no longer be the user's: it is told of just that."""
+
 REVOCATIONS = {
     "password_changed": ("password_changed", "Your password was changed"),
     "password_reset": ("password_changed", "Your password was changed"),
@@ -163,4 +179,5 @@ WORDINGS: dict[type[Event], Callable[[Any], Sequence[Wording]]] = {
     OrderStatusChanged: _status,
     OrderCancelled: _cancellation,
     ImportFinished: _import_finished,
+    ProductLowStock: _low_stock,
 }

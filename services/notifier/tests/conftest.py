@@ -23,7 +23,7 @@ from common.testing.sisters import FakeSister
 from notifier import tasks
 from notifier.clients import Challenges
 from notifier.main import build
-from notifier.models import Notification
+from notifier.models import Notification, Recipient, SwitchedOff
 from notifier.settings import NotifierSettings
 
 from .authority import Authority
@@ -60,9 +60,10 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def sessions(engine: Engine) -> Sessions:
-    """Sessions on a schema without mails."""
+    """Sessions on a schema without mails and without users."""
     with Session(engine) as session:
-        session.execute(delete(Notification))
+        for table in (Notification, Recipient, SwitchedOff):
+            session.execute(delete(table))
         session.commit()
     return new_sessions(engine)
 

@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from common.clock import now
 from common.events.auth import OtpRequested, PasswordResetRequested, SessionsRevoked, UserRegistered, UserUpdated
-from common.events.catalog import ImportFinished
+from common.events.catalog import ImportFinished, ProductLowStock
 from common.events.orders import Line, OrderCancelled, OrderPlaced, OrderStatusChanged
 from common.ids import new_id
 
@@ -16,19 +17,30 @@ LINES = [
 ]
 
 
-def registered(user: UUID, name: str = "Ada", challenge: UUID | None = None) -> UserRegistered:
+def registered(
+    user: UUID, name: str = "Ada", challenge: UUID | None = None, role: str | None = "user"
+) -> UserRegistered:
     return UserRegistered(
         user_id=user,
         version=1,
         username=name.lower(),
         email=f"{name.lower()}@example.com",
         first_name=name,
+        role=role,
+        is_active=role and True,
         challenge_id=challenge,
     )
 
 
 def updated(
-    user: UUID, version: int, name: str, previous: str | None = None, challenge: UUID | None = None
+    user: UUID,
+    version: int,
+    name: str,
+    previous: str | None = None,
+    challenge: UUID | None = None,
+    role: str | None = "user",
+    *,
+    is_active: bool = True,
 ) -> UserUpdated:
     return UserUpdated(
         user_id=user,
@@ -36,6 +48,8 @@ def updated(
         username=name.lower(),
         email=f"{name.lower()}@example.com",
         first_name=name,
+        role=role,
+        is_active=is_active,
         previous_email=previous,
         challenge_id=challenge,
     )
@@ -64,6 +78,11 @@ def moved(user: UUID, order: UUID, version: int, previous: str, status: str) -> 
 
 def cancelled(user: UUID, order: UUID, *, was_placed: bool = True) -> OrderCancelled:
     return OrderCancelled(**_order(user, order, 2), previous="pending", reason="customer", was_placed=was_placed)
+
+
+def ran_low(product: int = 7, version: int = 3, **changed: Any) -> ProductLowStock:
+    told = {"product_id": product, "version": version, "sku": "L-1", "name": "Oil lamp", "stock": 4}
+    return ProductLowStock(**told | changed)
 
 
 def imported(user: UUID) -> ImportFinished:

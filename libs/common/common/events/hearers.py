@@ -6,7 +6,7 @@ HEARERS: dict[str, tuple[str, ...]] = {
     "realtime": ("order.placed", "order.cancelled"),
     "notifier": (
         *("user.registered", "user.updated", "user.password_reset_requested", "user.sessions_revoked"),
-        *("order.placed", "order.status_changed", "order.cancelled", "import.finished"),
+        *("order.placed", "order.status_changed", "order.cancelled", "import.finished", "product.low_stock"),
     ),
 }
 """Routing keys (event types) by hearing service."""
