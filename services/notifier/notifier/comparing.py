@@ -14,7 +14,7 @@ from common.database import Sessions, affected, retried
 from common.errors import Unavailable
 from notifier.clients import Accounts, Administrator
 from notifier.models import Recipient
-from notifier.recipients import learn
+from notifier.recipients import IS_ADMIN, learn
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +28,7 @@ def compare_administrators(sessions: Sessions, accounts: Accounts) -> None:
 
     The copy is looked at before auth is asked: what an event has changed since then is newer than the answer.
     """
-    seen = _known(sessions)
+    seen = known_administrators(sessions)
     try:
         told = accounts.administrators()
     except Unavailable as error:
@@ -39,10 +39,10 @@ def compare_administrators(sessions: Sessions, accounts: Accounts) -> None:
         continue
 
 
-def _known(sessions: Sessions) -> Mapping[UUID, int]:
+def known_administrators(sessions: Sessions) -> Mapping[UUID, int]:
     """Administrators as the copy has them, with the version of each."""
     with sessions.begin() as session:
-        found = session.execute(select(Recipient.user_id, Recipient.version).where(Recipient.is_admin.is_(True)))
+        found = session.execute(select(Recipient.user_id, Recipient.version).where(IS_ADMIN))
         return {row.user_id: row.version for row in found}
 
 
