@@ -10,7 +10,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help bootstrap up down status logs urls test e2e fuzz lint check audit replay import migrate \
-	bench-reads bench-upload bench-orders bench-lists bench-events bench-sockets bench-alike reconcile lock clean
+	bench-reads bench-upload bench-orders bench-lists bench-events bench-sockets bench-alike reconcile contracts lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9<>-]+:.*## / { printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,9 @@ migrate: ## Bring every schema of the running stack to its newest revision
 
 reconcile: ## Check that every number of pieces and products adds up, while the stack runs
 	@$(BIN)/stoa reconcile
+
+contracts: bootstrap ## Write the events' schemas and the AsyncAPI document again; refused where that would break a hearer
+	@$(BIN)/stoa contracts
 
 lock: bootstrap ## Resolve all pins again
 	@$(BIN)/stoa lock

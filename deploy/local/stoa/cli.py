@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 
 from common.service_tokens import new_service_key
-from stoa import locking
+from stoa import locking, publishing
 from stoa.credentials import read_credentials, sister_keys
 from stoa.faring import dead_letters, fares_table, how_all_fare, letters_table
 from stoa.importing import Left, Mode, OnError, Wishes, door, import_file
@@ -199,6 +199,14 @@ def lock() -> None:
     """Resolve the pins again: requirements-dev.txt, one file per service, and the mailbox's."""
     with _sentences(), console.status("resolve …"):
         for name in locking.lock():
+            console.print(f"  [green]✓[/green] {name}")
+
+
+@app.command()
+def contracts() -> None:
+    """Write the events' schemas and the AsyncAPI document again; refused where that would break who hears them."""
+    with _sentences():
+        for name in publishing.publish():
             console.print(f"  [green]✓[/green] {name}")
 
 
