@@ -12,7 +12,10 @@ READ_TOKEN = "python3 -c 'import json,sys; print(json.load(sys.stdin)[\"access_t
 def addresses(settings: Settings) -> dict[str, str]:
     """Each page a person may open."""
     return {
-        "Shop API (gateway)": f"{settings.url}/api/health/",
+        "Overview": f"{settings.url}/",
+        "Live sold counts": f"{settings.url}/live",
+        "API": f"{settings.url}/docs",
+        "Admin": f"{settings.url}/admin",
         "Mailbox": settings.address_of("mailbox"),
         "RabbitMQ": settings.address_of("rabbitmq management"),
         "Traefik": f"{settings.address_of('gateway operations')}/dashboard/",

@@ -39,7 +39,6 @@ def test_each_path_goes_to_its_owner(front, method, path, owner):
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
         "/api/",
         "/api/cartx",
         "/api/cartx/",
@@ -47,11 +46,30 @@ def test_each_path_goes_to_its_owner(front, method, path, owner):
         "/internal/reservations/",
         "/api/cart/../../internal/x",
     ]
-    + ["/metrics", "/readyz", "/healthz", "/openapi.json", "/docs", "/problems/503", "/unavailable/", "/limits/login"]
+    + [
+        "/metrics",
+        "/readyz",
+        "/healthz",
+        "/openapi.json",
+        "/docs/cart",
+        "/problems/503",
+        "/unavailable/",
+        "/limits/login",
+    ]
     + ["/dashboard/", "/api/overview", "/ws/", "/ws/other/", "/ws/imports/"],
 )
 def test_what_is_not_named_is_a_404_in_the_gateways_words(front, path):
     problem(front.http.get(path), 404, "not_found")
+    problem(front.http.post(path), 404, "not_found")
+
+
+@pytest.mark.parametrize("path", ["/", "/live", "/docs", "/docs/events/", "/admin", "/static/parts/style.css"])
+def test_a_page_is_read_and_nothing_else(front, path):
+    page = front.http.get(path)
+    assert (page.status_code, front.http.head(path).status_code) == (200, 200)
+    assert page.headers["content-security-policy"].startswith("default-src 'self'; object-src 'none'")
+    assert page.headers["x-frame-options"] == "DENY"
+    assert front.http.get(path, headers={"If-None-Match": page.headers["etag"]}).status_code == 304
     problem(front.http.post(path), 404, "not_found")
 
 

@@ -7,12 +7,14 @@ import pytest
 
 HIDDEN = [
     *("/internal", "/internal/", "/internal/reservations/", "/metrics", "/metrics/", "/readyz", "/healthz", "/livez"),
-    *("/openapi.json", "/docs", "/redoc", "/ping", "/dashboard/", "/api/overview", "/api/rawdata", "/api/http/routers"),
+    *("/openapi.json", "/docs/openapi", "/redoc", "/ping", "/dashboard/"),
+    *("/api/overview", "/api/rawdata", "/api/http/routers"),
     *(
         "/limits/upload",
         "/problems/503",
         "/unavailable/",
-        "/",
+        "/static/",
+        "/static/portal.py",
         "/api",
         "/api/",
         "/ws",
@@ -25,7 +27,7 @@ HIDDEN = [
 METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "BREW"]
 PREFIXES = ["/api/auth", "/api/products", "/api/cart", "/api/orders", "/api/notifications", "/api/realtime"]
 OWN_PAGES = {"page-404@file", "page-426@file", "page-fine@file"}
-PAGES = {"account-pages@file"}
+PAGES = {"account-pages@file", "pages@file"}
 """Those whose content security policy is the page's own."""
 LIMITS = {"ask-upload@file"}
 """The one limit that is a middleware; the others are services."""

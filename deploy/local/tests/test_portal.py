@@ -1,14 +1,17 @@
 """The portal by itself: health of the whole, and problem pages."""
 
 import asyncio
+import hashlib
 import json
 import re
 
 import httpx
 import pytest
 
+from portal.documents import Documents, merge
 from portal.main import build
 from portal.settings import Settings
+from portal.site import FOLDER, PAGES
 
 pytestmark = pytest.mark.unit
 
@@ -86,3 +89,101 @@ def test_the_pages_that_mails_lead_to_load_nothing_from_elsewhere(ask, name, end
 def test_nothing_else_is_given_out_from_their_folder(ask):
     for path in ("/account/", "/account/reset-password.html", "/account/../main.py", "/account/%2e%2e/main.py"):
         assert ask("GET", path).status_code == 404
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_loads_nothing_from_elsewhere_and_runs_nothing_inline(ask, path):
+    page = ask("GET", path)
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    policy = page.headers["content-security-policy"]
+    assert policy.startswith("default-src 'self'; ")
+    assert "unsafe" not in policy
+    assert ask("GET", f"{path}/" if path != "/" else "/").text == page.text
+    assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\bstyle=|\bon\w+=|https?://", page.text)
+    for loaded in set(re.findall(r'(?:href|src)="(/[^"]*)"', page.text)) - {"/docs/openapi.json"}:
+        assert ask("GET", loaded).status_code == 200, loaded
+
+
+def test_the_scripts_and_styles_of_the_pages_name_no_other_place():
+    for file in (FOLDER / "parts").iterdir():
+        text = file.read_text().replace("http://www.w3.org/2000/svg", "")
+        assert not re.search(r"https?://|//cdn|innerHTML|insertAdjacentHTML|document\.write|eval\(", text), file.name
+
+
+@pytest.mark.parametrize("path", ["/", "/static/parts/style.css", "/static/vendor/swagger-ui/swagger-ui.css"])
+def test_what_has_not_changed_is_not_sent_again(ask, path):
+    answer = ask("GET", path)
+    assert answer.headers["cache-control"] == "no-cache"
+    again = ask("GET", path, headers={"If-None-Match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/static/", "/static/parts", "/static/parts/", "/static/parts/none.js", "/static/index.html"),
+        *("/static/parts/../index.html", "/static/parts/%2e%2e/%2e%2e/main.py", "/static/vendor/swagger-ui/"),
+    ],
+)
+def test_no_other_file_is_given_out(ask, path):
+    assert ask("GET", path).status_code in (307, 404)
+    assert "import" not in ask("GET", path).text
+
+
+def test_files_of_others_are_those_that_are_named():
+    named = re.findall(
+        r"^\| `(\S+)`.*`([0-9a-f]{64})` \|$", (FOLDER / "vendor" / "README.md").read_text(), re.MULTILINE
+    )
+    there = {path for path in (FOLDER / "vendor").rglob("*") if path.is_file() and path.name != "README.md"}
+    assert {FOLDER / "vendor" / name for name, _ in named} == there
+    for name, digest in named:
+        assert hashlib.sha256((FOLDER / "vendor" / name).read_bytes()).hexdigest() == digest
+
+
+@pytest.mark.parametrize("path", ["/docs/openapi.json", "/docs/openapi/orders.json"])
+def test_the_document_of_a_dead_service_is_a_503(ask, path):
+    answer = ask("GET", path)
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert int(answer.headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize("name", ["portal", "mysql", "ORDERS"])
+def test_only_services_have_documents(ask, name):
+    assert ask("GET", f"/docs/openapi/{name}.json").status_code == 404
+
+
+def test_the_events_are_told_as_an_asyncapi_document(ask):
+    answer = ask("GET", "/docs/asyncapi.json")
+    assert (answer.headers["content-type"], answer.json()["asyncapi"]) == ("application/json", "3.0.0")
+
+
+def test_documents_become_one_without_mixing_up_what_is_called_alike():
+    def document(path, kind):
+        schema = {"$ref": "#/components/schemas/View"}
+        components = {"schemas": {"View": {"type": kind}}, "securitySchemes": {"bearer": {"type": "http"}}}
+        return json.dumps({"paths": {path: {"get": schema}}, "components": components}).encode()
+
+    merged = merge({"cart": document("/api/cart/", "object"), "orders": document("/api/orders/", "array")}, ["auth"])
+    assert merged["paths"]["/api/orders/"] == {"get": {"$ref": "#/components/schemas/orders.View"}}
+    assert merged["components"]["schemas"] == {"cart.View": {"type": "object"}, "orders.View": {"type": "array"}}
+    assert merged["components"]["securitySchemes"] == {"bearer": {"type": "http"}}
+    assert merged["x-missing"] == ["auth"]
+    assert "auth" in merged["info"]["description"]
+
+
+def test_a_document_is_asked_for_once_by_many():
+    asked = []
+
+    def answer(request):
+        asked.append(str(request.url))
+        return httpx.Response(200, content=b"{}")
+
+    async def many():
+        documents = Documents({"cart": "http://cart"})
+        documents._client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+        found = await asyncio.gather(*(documents.one("cart") for _ in range(20)))
+        await documents.close()
+        return found
+
+    assert set(asyncio.run(many())) == {b"{}"}
+    assert asked == ["http://cart/openapi.json"]

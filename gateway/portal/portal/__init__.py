@@ -1,1 +1,1 @@
-"""The gateway's own answers: health of the whole and problem pages."""
+"""The gateway's own answers: pages, documents, health of the whole and problem pages."""

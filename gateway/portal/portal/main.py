@@ -11,7 +11,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from common.requests import Threshold
-from portal import accounts
+from portal import accounts, papers, site
+from portal.documents import Documents
 from portal.health import Health
 from portal.pages import nothing, page, refused, unavailable, wrong_method
 from portal.settings import Settings
@@ -21,7 +22,8 @@ ANY = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 def build(settings: Settings | None = None) -> Threshold:
     """The portal's application."""
-    health = Health((settings or Settings()).services())
+    services = (settings or Settings()).services()
+    health, documents = Health(services), Documents(services)
 
     async def overall(_: Request) -> Response:
         states = await health.states()
@@ -40,11 +42,14 @@ def build(settings: Settings | None = None) -> Threshold:
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
         await health.close()
+        await documents.close()
 
     routes = [
         Route("/api/health/", overall),
         Route("/api/health/", wrong_method, methods=ANY),
         *accounts.routes(),
+        *papers.routes(documents, list(services)),
+        *site.routes(),
         Route("/healthz", alive),
         Route("/readyz", alive),
         Route("/metrics", metrics),

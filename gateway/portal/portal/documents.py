@@ -1,0 +1,69 @@
+"""The portal's view of the API: each service's OpenAPI document, asked for inside, and all of them as one."""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from time import monotonic
+from typing import Any
+
+import httpx
+import orjson
+
+ASK_S = 5.0
+"""How long a service may take; it writes its document when it is first asked for."""
+REMEMBER_S, REMEMBER_NONE_S = 30.0, 1.0
+"""How long a document is given again, and how long that there is none."""
+REFERENCE = re.compile(rb'"#/components/(?!securitySchemes/)(\w+)/')
+Json = dict[str, Any]
+
+
+class Documents:
+    """Asks each service for `/openapi.json`; askers that come together share one question."""
+
+    def __init__(self, services: Mapping[str, str]) -> None:
+        self._services = dict(services)
+        self._client = httpx.AsyncClient(timeout=ASK_S, trust_env=False)
+        self._turns = {name: asyncio.Lock() for name in services}
+        self._kept: dict[str, tuple[float, bytes | None]] = {}
+
+    async def one(self, name: str) -> bytes | None:
+        """A service's document; None while it does not answer. KeyError for what is no service."""
+        async with self._turns[name]:
+            until, document = self._kept.get(name, (0.0, None))
+            if monotonic() >= until:
+                document = await self._ask(self._services[name])
+                self._kept[name] = (monotonic() + (REMEMBER_S if document else REMEMBER_NONE_S), document)
+        return document
+
+    async def all(self) -> bytes | None:
+        """One document of every service that answers; it says which do not. None if nobody does."""
+        answers = dict(zip(self._services, await asyncio.gather(*map(self.one, self._services)), strict=True))
+        found = {name: document for name, document in answers.items() if document}
+        return orjson.dumps(merge(found, sorted(answers.keys() - found.keys()))) if found else None
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._client.aclose()
+
+    async def _ask(self, url: str) -> bytes | None:
+        try:
+            answer = await self._client.get(f"{url}/openapi.json")
+        except httpx.HTTPError:
+            return None
+        return answer.content if answer.status_code == httpx.codes.OK else None
+
+
+def merge(documents: Mapping[str, bytes], missing: list[str]) -> Json:
+    """One document out of several, whose parts are named after their services; one sign-in is for all of them."""
+    info = {"title": "Stoa", "version": "1", "description": "Every service behind the gateway."}
+    if missing:
+        info["description"] += f" Not here, for they do not answer: {', '.join(missing)}."
+    paths: Json = {}
+    components: dict[str, Json] = {}
+    for name, text in documents.items():
+        document = orjson.loads(REFERENCE.sub(rb'"#/components/\1/' + name.encode() + b".", text))
+        paths |= document["paths"]
+        for kind, parts in document.get("components", {}).items():
+            prefix = "" if kind == "securitySchemes" else f"{name}."
+            components.setdefault(kind, {}).update({prefix + part: body for part, body in parts.items()})
+    return {"openapi": "3.1.0", "info": info, "paths": paths, "components": components, "x-missing": missing}

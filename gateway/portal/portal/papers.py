@@ -1,0 +1,39 @@
+"""The portal's papers: the OpenAPI documents of the services, and what they tell each other as an AsyncAPI document."""
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from common.asyncapi import describe
+from portal.documents import Documents
+from portal.pages import respond
+
+HEADERS = {"Cache-Control": "no-cache"}
+JSON = "application/json"
+
+
+def routes(documents: Documents, services: list[str]) -> list[Route]:
+    """Where each paper lies."""
+    events = orjson.dumps(describe())
+
+    async def whole(request: Request) -> Response:
+        return _paper(request, await documents.all())
+
+    async def one(request: Request) -> Response:
+        name = request.path_params["name"]
+        return _paper(request, await documents.one(name)) if name in services else respond(request, 404)
+
+    async def told(_: Request) -> Response:
+        return Response(events, media_type=JSON, headers=HEADERS)
+
+    return [
+        Route("/docs/openapi.json", whole),
+        Route("/docs/openapi/{name}.json", one),
+        Route("/docs/asyncapi.json", told),
+    ]
+
+
+def _paper(request: Request, document: bytes | None) -> Response:
+    """The document, or that its service does not answer."""
+    return respond(request, 503) if document is None else Response(document, media_type=JSON, headers=HEADERS)

@@ -1,0 +1,99 @@
+// The API page: one Swagger UI, a choice of documents, and one sign-in that is shown to all of them.
+
+/* global SwaggerUIBundle */
+
+import { element, say } from "./dom.js";
+import { Session } from "./session.js";
+
+const SERVICES = ["all", "auth", "catalog", "cart", "orders", "notifier", "realtime"];
+const SCHEME = "bearer"; // its name in every document
+
+const at = (id) => document.getElementById(id);
+const session = new Session(() => showWho("The session has ended; sign in again."));
+const wanted = location.hash.match(/^#service=(\w+)$/)?.[1];
+let chosen = SERVICES.includes(wanted) ? wanted : "all";
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const shade = () => document.documentElement.classList.toggle("dark-mode", dark.matches); // Swagger UI's word for it
+
+const address = (name) => (name === "all" ? "/docs/openapi.json" : `/docs/openapi/${name}.json`);
+
+const ui = SwaggerUIBundle({
+  url: address(chosen),
+  dom_id: "#ui",
+  deepLinking: false,
+  docExpansion: "list",
+  defaultModelsExpandDepth: -1,
+  filter: true,
+  validatorUrl: null,
+  persistAuthorization: false, // it would be kept when the tab is closed; the session keeps it until then
+  requestInterceptor: renewed,
+  onComplete: () => authorize(),
+});
+
+// The token that Swagger UI holds may have run out since it was given one.
+async function renewed(request) {
+  if (request.headers.Authorization && session.user) request.headers.Authorization = `Bearer ${await session.token()}`;
+  return request;
+}
+
+async function authorize() {
+  const token = await session.token().catch(() => null);
+  if (token) ui.preauthorizeApiKey(SCHEME, token);
+  else if (ui.authSelectors.authorized()?.has(SCHEME)) ui.authActions.logout([SCHEME]);
+}
+
+function showWho(sentence = "") {
+  at("sign-in").hidden = Boolean(session.user);
+  at("signed-in").hidden = !session.user;
+  at("who").textContent = session.user?.username ?? "";
+  say(at("said"), sentence, Boolean(sentence));
+  at("said").hidden = !sentence;
+  authorize();
+}
+
+async function choose(name) {
+  chosen = name;
+  history.replaceState(null, "", name === "all" ? location.pathname : `#service=${name}`);
+  at("file").href = address(name);
+  at("missing").hidden = true;
+  ui.specActions.updateUrl(address(name));
+  await ui.specActions.download(address(name));
+  authorize();
+  tellMissing();
+}
+
+async function tellMissing() {
+  const answer = await fetch(address(chosen)).catch(() => null);
+  const missing = answer?.ok ? (await answer.json())["x-missing"] ?? [] : [chosen];
+  at("missing").hidden = missing.length === 0;
+  at("missing").textContent = `Not to be read at the moment, for no answer came: ${missing.join(", ")}.`;
+}
+
+at("services").append(
+  ...SERVICES.map((name) => {
+    const input = element("input", { type: "radio", name: "service", value: name, checked: name === chosen });
+    return element("label", {}, input, element("span", { textContent: name }));
+  }),
+);
+at("services").addEventListener("change", (event) => choose(event.target.value));
+at("sign-in").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const { name, password } = event.target.elements;
+  try {
+    await session.begin(name.value, password.value);
+    event.target.reset();
+    showWho();
+  } catch (error) {
+    showWho(error.message);
+  }
+});
+at("sign-out").addEventListener("click", async () => {
+  await session.end();
+  showWho();
+});
+dark.addEventListener("change", shade);
+at("file").href = address(chosen);
+shade();
+showWho();
+tellMissing();

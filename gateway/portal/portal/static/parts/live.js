@@ -1,0 +1,128 @@
+// The live page: one listener, and what it hears shown as figures, a line, a ranking and the story of the connection.
+
+import { Best } from "./best.js";
+import { Chart } from "./chart.js";
+import { element, number, time } from "./dom.js";
+import { Feed } from "./feed.js";
+import { Pace } from "./pace.js";
+
+const MARK_MS = 2000;
+const RANKING_MS = 1100; // the service reads it once a second
+const RANKING_IDLE_MS = 30_000; // what was sold an hour ago leaves it
+const STORY = 8;
+
+const at = (id) => document.getElementById(id);
+const counts = new Map();
+const seqs = new Map();
+const pace = new Pace(Date.now());
+const best = new Best(at("rows"), at("empty"), counts);
+const chart = new Chart(at("chart"));
+let ever = 0;
+let heard = false;
+let begun = false;
+let until = 0;
+let asked = 0;
+let planned = null;
+
+function note(sentence) {
+  at("log").prepend(element("li", {}, element("time", { textContent: time() }), element("span", { textContent: sentence })));
+  while (at("log").children.length > STORY) at("log").lastChild.remove();
+}
+
+function state(is, text) {
+  at("state").dataset.is = is;
+  if (at("state").textContent !== text) at("state").textContent = text;
+  at("now").hidden = is !== "bad";
+}
+
+function figures() {
+  at("minute").textContent = number(pace.inTheLastMinute(Date.now()));
+  at("since").textContent = number(pace.total);
+  at("ever").textContent = begun ? number(ever) : "–";
+  at("seq").textContent = begun ? number(feed.seq) : "–";
+}
+
+function rankSoon() {
+  const wait = Math.max(0, asked + RANKING_MS - Date.now());
+  planned ??= setTimeout(rank, Math.max(wait, 250));
+}
+
+async function rank() {
+  clearTimeout(planned);
+  planned = null;
+  asked = Date.now();
+  await best.refresh().catch(() => {}); // the state of the connection says it
+}
+
+function change(product, sold, seq, counted) {
+  if (seq < (seqs.get(product) ?? 0)) return; // pushes and what was missed may come crosswise
+  const more = sold - (counts.get(product) ?? 0);
+  counts.set(product, sold);
+  seqs.set(product, seq);
+  ever += more;
+  if (counted) pace.count(more, Date.now());
+}
+
+const HEARD = {
+  connecting: () => state("fair", "Connecting …"),
+  live() {
+    note("Connected; every change is pushed from here on.");
+    arrive();
+  },
+  waiting({ until: moment, code }) {
+    if (heard || !until) note(code >= 1000 && code !== 1006 ? `The connection was closed (${code}).` : "The connection is lost.");
+    heard = false;
+    until = moment;
+    countdown();
+  },
+  resumed({ missed }) {
+    note(missed ? `Back, with the ${missed === 1 ? "one message" : `${number(missed)} messages`} that were missed.` : "Back; nothing was missed.");
+    arrive();
+  },
+  reset() {
+    note("Back, and begun anew: what was missed is no longer known one by one, so all counts were read again.");
+    arrive();
+  },
+  snapshot({ counts: fresh, seq }) {
+    for (const id of counts.keys()) if (!fresh.has(id)) change(id, 0, seq, begun);
+    for (const [id, sold] of fresh) change(id, sold, seq, begun);
+    begun = true;
+    figures();
+    for (const id of best.known.keys()) best.update(id);
+  },
+  update({ product, sold, seq }) {
+    change(product, sold, seq, true);
+    best.update(product);
+    figures();
+    rankSoon();
+  },
+};
+
+function arrive() {
+  heard = true;
+  until = 0;
+  state("good", "Live");
+  figures();
+  rankSoon();
+}
+
+function countdown() {
+  const seconds = Math.ceil((until - Date.now()) / 1000);
+  if (!heard && until && feed.waiting) state("bad", seconds > 0 ? `Cut off; next try in ${seconds} s` : "Cut off; trying again");
+}
+
+const feed = new Feed(`${location.origin.replace(/^http/, "ws")}/ws/products/`, (what, about) => HEARD[what](about));
+
+at("now").addEventListener("click", () => feed.connect());
+at("window").addEventListener("change", (event) => {
+  best.window = event.target.value;
+  rank();
+});
+setInterval(countdown, 250);
+setInterval(() => {
+  chart.show(pace.mark(Date.now(), heard));
+  figures();
+}, MARK_MS);
+setInterval(() => document.hidden || rank(), RANKING_IDLE_MS);
+rank();
+feed.connect();

@@ -1,0 +1,75 @@
+// Events under way: what each service still has to send, and what was set aside and may be heard again.
+
+import { element, number, say } from "./dom.js";
+
+const EVERY_MS = 5000;
+const SERVICES = {
+  auth: "/api/auth",
+  catalog: "/api/products",
+  cart: "/api/cart",
+  orders: "/api/orders",
+  notifier: "/api/notifications",
+  realtime: "/api/realtime",
+};
+
+const at = (id) => document.getElementById(id);
+
+export class Operations {
+  constructor(session) {
+    this.session = session;
+    this.rows = new Map();
+  }
+
+  open() {
+    this.rows = new Map(Object.keys(SERVICES).map((name) => [name, this.make(name)]));
+    at("operations-rows").replaceChildren(...[...this.rows.values()].map((row) => row.line));
+    this.look();
+  }
+
+  close() {
+    clearTimeout(this.next);
+    at("operations-rows").replaceChildren();
+    say(at("operations-said"), "");
+  }
+
+  async look() {
+    clearTimeout(this.next);
+    if (!document.hidden) await Promise.all(Object.keys(SERVICES).map((name) => this.read(name)));
+    if (this.session.user) this.next = setTimeout(() => this.look(), EVERY_MS);
+  }
+
+  make(name) {
+    const [waiting, oldest, dead] = Array.from({ length: 3 }, () => element("td", { className: "number", textContent: "–" }));
+    const button = element("button", { className: "plain slim", textContent: "Replay", disabled: true });
+    button.setAttribute("aria-label", `Replay the dead letters of ${name}`);
+    button.addEventListener("click", () => this.replay(name));
+    const line = element("tr", {}, element("td", { textContent: name }), waiting, oldest, dead, element("td", { className: "number" }, button));
+    line.dataset.operations = name;
+    return { line, waiting, oldest, dead, button };
+  }
+
+  async read(name) {
+    const answer = await this.session.fetch(`${SERVICES[name]}/operations/`).catch(() => null);
+    const told = answer?.ok ? await answer.json().catch(() => null) : null;
+    if (this.session.user) this.show(name, told, answer?.status === 404 ? "not available" : "no answer");
+  }
+
+  show(name, told, otherwise) {
+    const { waiting, oldest, dead, button } = this.rows.get(name);
+    waiting.textContent = told ? (told.outbox ? number(told.outbox.waiting) : "–") : otherwise;
+    oldest.textContent = told?.outbox?.oldest_s == null ? "–" : `${number(told.outbox.oldest_s)} s`;
+    dead.textContent = told ? number(told.dead_letters ?? 0) : "–";
+    button.disabled = !told?.dead_letters;
+  }
+
+  async replay(name) {
+    this.rows.get(name).button.disabled = true;
+    try {
+      const { replayed, left } = await this.session.send("POST", `${SERVICES[name]}/operations/dead-letters/replay/`, {});
+      say(at("operations-said"), `${name}: ${number(replayed)} given back to be heard again${left ? `, ${number(left)} left` : ""}.`);
+    } catch (error) {
+      say(at("operations-said"), `${name}: ${error.message}`, true);
+    }
+    await this.read(name);
+  }
+}
