@@ -8,9 +8,12 @@ ifdef TLS
 export STOA_TLS := on
 endif
 
+# What of the machine is needed beyond the servers.
+test e2e screenshots: WITH := browser
+
 .DEFAULT_GOAL := help
 .PHONY: help bootstrap up down status logs urls test e2e fuzz lint check audit replay import migrate \
-	bench-reads bench-upload bench-orders bench-lists bench-events bench-sockets bench-alike reconcile contracts lock clean
+	bench-reads bench-upload bench-orders bench-lists bench-events bench-sockets bench-alike reconcile screenshots contracts lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9<>-]+:.*## / { printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,6 +94,9 @@ reconcile: ## Check that every number of pieces and products adds up, while the 
 contracts: bootstrap ## Write the events' schemas and the AsyncAPI document again; refused where that would break a hearer
 	@$(BIN)/stoa contracts
 
+screenshots: bootstrap ## Take the pictures of the pages that README shows, of a stack of its own
+	@STOA_PICTURES=docs/pictures $(BIN)/pytest gateway/tests/test_pictures.py $(a)
+
 lock: bootstrap ## Resolve all pins again
 	@$(BIN)/stoa lock
 
@@ -98,4 +104,4 @@ clean: down ## Stop everything and delete its data, logs and caches; .venv stays
 	@rm -rf .run .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 bootstrap:
-	@deploy/local/bootstrap.sh
+	@deploy/local/bootstrap.sh $(WITH)
