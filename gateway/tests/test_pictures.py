@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,7 +68,7 @@ def _upload(page: Page, site: Site) -> None:
     file: Any = {"name": "products.csv", "mimeType": "text/csv", "buffer": f"sku,name,price,stock\n{rows}".encode()}
     page.locator("input[type=file]").set_input_files(file)
     page.get_by_role("button", name="Upload", exact=True).click()
-    page.wait_for_function("document.querySelector('#job-bar').value > 40")
+    expect(page.locator("#job-share")).to_have_text(re.compile(r"^([4-9]\d|100) %$"))
 
 
 def test_pictures_are_taken(site: Site, admin: Person, ada: Person, stranger: Visitor) -> None:
@@ -84,7 +85,7 @@ def test_pictures_are_taken(site: Site, admin: Person, ada: Person, stranger: Vi
         _take(overview, "overview")
         docs = reader.open("/docs", **WIDE)
         expect(docs.locator(".opblock").first).to_be_visible()
-        docs.locator("#services").scroll_into_view_if_needed()
+        docs.locator("#services").evaluate("choice => choice.scrollIntoView()")
         _take(docs, "api")
         events = reader.open("/docs/events#order.placed", **WIDE)
         expect(events.locator("[id='order.placed']")).to_be_visible()

@@ -73,6 +73,14 @@ def test_a_page_is_read_and_nothing_else(front, path):
     problem(front.http.post(path), 404, "not_found")
 
 
+@pytest.mark.parametrize("path", ["/docs/asyncapi.json", "/docs/openapi/orders.json"])
+def test_a_paper_on_the_api_is_data_that_is_read_and_nothing_else(front, path):
+    paper = front.http.get(path)
+    assert (paper.status_code, paper.headers["content-type"]) == (200, "application/json")
+    assert paper.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+    problem(front.http.post(path), 404, "not_found")
+
+
 def test_a_method_nobody_takes_is_a_405(front):
     problem(front.http.request("TRACE", "/api/cart/"), 405, "method_not_allowed")
     problem(front.http.request("BREW", "/api/cart/"), 405, "method_not_allowed")

@@ -48,6 +48,8 @@ class ProductEvent(AboutProduct):
 
 
 class ProductCreated(ProductEvent):
+    """A product is there that was not, on sale or not yet."""
+
     type: ClassVar[str] = "product.created"
 
 
@@ -58,6 +60,8 @@ class ProductUpdated(ProductEvent):
 
 
 class ProductArchived(ProductEvent):
+    """A product is no longer on sale; orders keep their lines."""
+
     type: ClassVar[str] = "product.archived"
 
 

@@ -37,6 +37,8 @@ class OrderEvent(Event):
 
 
 class OrderPlaced(OrderEvent):
+    """An order has come to be: all of it, at these prices, with its stock held."""
+
     type: ClassVar[str] = "order.placed"
 
 
