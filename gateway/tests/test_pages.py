@@ -78,9 +78,11 @@ def test_the_overview_names_the_part_that_is_down(reader: Reader) -> None:
     services = dict.fromkeys(("auth", "catalog", "cart", "notifier", "realtime"), "up") | {"orders": "down"}
     body = json.dumps({"status": "degraded", "services": services})
     page.route("**/api/health/", lambda route: route.fulfill(status=503, content_type="application/json", body=body))
+    page.reload()
     expect(page.get_by_role("status")).to_have_text("1 of 6 down: orders")
     expect(page.locator("[data-service=orders] .state")).to_have_attribute("data-is", "bad")
     page.route("**/api/health/", lambda route: route.abort())
+    page.reload()
     expect(page.get_by_role("status")).to_have_text("The gateway does not answer")
 
 
