@@ -194,6 +194,11 @@ class Stack:
                 "STOA_SMTP_URL": f"smtp://127.0.0.1:{settings.port_of('mailbox smtp')}",
                 "STOA_MAIL_FROM": settings.mail_from,
             },
+            "realtime": {
+                "STOA_CORS_ORIGINS": settings.cors_origins,
+                "STOA_SOCKETS_PER_ADDRESS": str(settings.most_sockets),
+                "STOA_SOCKETS_PER_USER": str(settings.most_sockets),
+            },
         }
         return own.get(name, {})
 

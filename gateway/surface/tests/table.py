@@ -114,6 +114,7 @@ realtime = Service("realtime")
 realtime.everyone("GET", "/api/realtime/products/", 200)
 realtime.everyone("GET", "/api/realtime/products/stream/", 200)
 realtime.everyone("GET", "/api/realtime/top/", 200)
+realtime.members("POST", "/api/realtime/ticket/", 200)
 
 ALL = (auth, catalog, cart, orders, notifier, realtime)
 PREFIXES = ("/api/auth", "/api/products", "/api/cart", "/api/orders", "/api/notifications", "/api/realtime")

@@ -11,7 +11,7 @@ from prometheus_client import Counter, Gauge
 from common.errors import Unavailable
 from common.running import Bell
 from realtime.board import Board, Count
-from realtime.listener import Frame, Listener, text_frame
+from realtime.listener import Frame, Key, Listener, text_frame
 
 log = structlog.get_logger(__name__)
 
@@ -184,7 +184,7 @@ class Audience:
         for entry in entries:
             newest.pop(entry.product_id, None)
             newest[entry.product_id] = entry
-        frames = {product: _update(self.board.stream, entry) for product, entry in newest.items()}
+        frames: dict[Key, Frame] = {product: _update(self.board.stream, entry) for product, entry in newest.items()}
         delivered = sum(listener.tell(frames) for listener in self._listeners)
         DELIVERED.inc(delivered)
         return delivered

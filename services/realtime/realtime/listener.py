@@ -6,6 +6,9 @@ What waits is kept per product, the newest only, so that a slow client costs lit
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
+from uuid import UUID
+
+from common.tokens import User
 
 TRY_LATER = 1013
 """Close code "try again later" (registry of RFC 6455)."""
@@ -13,6 +16,8 @@ TRY_LATER = 1013
 Frame = dict[str, Any]
 Send = Callable[[Frame], Awaitable[None]]
 Write = Callable[[Frame], bool]
+Key = int | UUID
+"""A product, or an order."""
 
 
 class Dismissed(Exception):
@@ -48,11 +53,11 @@ class Listener:
         self._write = write
         self._timeout_s = timeout_s
         self._woken = asyncio.Event()
-        self._waiting: dict[int, Frame] = {}
+        self._waiting: dict[Key, Frame] = {}
         self._code: int | None = None
 
-    def wants(self, product: int) -> bool:
-        """Whether it listens for this product."""
+    def wants(self, product: Key) -> bool:
+        """Whether it listens for this product; whoever listens for orders has picked none."""
         return product not in self.but if self.only is None else product in self.only
 
     def subscribe(self, products: Iterable[int]) -> None:
@@ -71,7 +76,7 @@ class Listener:
     def _drop_unwanted(self) -> None:
         self._waiting = {product: frame for product, frame in self._waiting.items() if self.wants(product)}
 
-    def tell(self, updates: Mapping[int, Frame]) -> int:
+    def tell(self, updates: Mapping[Key, Frame]) -> int:
         """Tell it the updates it wants, in their order, or put them with what waits; how many these are."""
         wanted = [product for product in updates if self.wants(product)]
         for product in wanted:
@@ -82,7 +87,7 @@ class Listener:
     def _is_idle(self) -> bool:
         return self._code is None and not self._waiting and not self.turn.locked()
 
-    def _keep(self, product: int, update: Frame) -> None:
+    def _keep(self, product: Key, update: Frame) -> None:
         self._waiting.pop(product, None)
         self._waiting[product] = update
         self._woken.set()
@@ -124,3 +129,12 @@ class Listener:
                 await self._send(frame)
         except TimeoutError:
             raise Dismissed(TRY_LATER) from None
+
+
+class Guest(Listener):
+    """A listener who has signed in, and stays as long as the token is good."""
+
+    def __init__(self, send: Send, timeout_s: float, user: User, token: str) -> None:
+        super().__init__(send, timeout_s)
+        self.user = user
+        self.token = token

@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from common.fields import Body, UtcTime, View
+from common.tokens import MOST_BYTES
 
 MOST_IDS = 100
 """Ids in one question (design: public surface, 9.3)."""
@@ -44,6 +45,13 @@ class Ping(Body):
     action: Literal["ping"]
 
 
+class Auth(Body):
+    """The first message of who sends no header, and later a newer token in place of the present one."""
+
+    action: Literal["auth"]
+    token: Annotated[str, Field(min_length=1, max_length=MOST_BYTES)]
+
+
 def _checked(ids: str) -> str:
     parts = ids.split(",")
     fit = all(part.isascii() and part.isdigit() and 1 <= int(part[:20]) <= LARGEST_ID for part in parts)
@@ -80,6 +88,14 @@ class SnapshotView(View):
     stream: UUID
     seq: int
     data: list[SoldCount]
+
+
+class TicketView(View):
+    """Once, as `?ticket=` of a socket's address."""
+
+    ticket: str
+    expires_in: int
+    """Seconds."""
 
 
 class RankingQuery(BaseModel):

@@ -6,7 +6,16 @@ from common.settings import Settings
 
 
 class RealtimeSettings(Settings):
-    """`STOA_SEND_TIMEOUT_S` is how long a client may leave a message lying before it is dismissed."""
+    """`STOA_SEND_TIMEOUT_S` is how long a client may leave a message lying before it is dismissed.
+
+    `STOA_CORS_ORIGINS` are the pages that may open the sockets of signed-in users, beside those of the same host.
+    """
 
     send_timeout_s: float = Field(10.0, gt=0)
     """Seconds (design: public surface, section 7)."""
+    cors_origins: str = ""
+    """Origins with commas between them, as the gateway is given them."""
+    sockets_per_address: int = Field(20, ge=0)
+    """Sockets of one address that this process holds open, 0 for no limit (design: reliability 3.9)."""
+    sockets_per_user: int = Field(20, ge=0)
+    """The same for those of one signed-in user, wherever they come from."""

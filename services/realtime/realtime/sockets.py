@@ -1,130 +1,45 @@
-"""The WebSocket door: the stream of sold counts, and an echo."""
+"""The WebSocket door for everyone: the stream of sold counts, and an echo."""
 
 import asyncio
-import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 from functools import partial
-from socket import SO_LINGER, SOL_SOCKET
 from typing import Annotated, Any
 
 import orjson
-import structlog
-from fastapi import APIRouter, WebSocket, WebSocketDisconnect
-from pydantic import ValidationError
+from fastapi import APIRouter, WebSocket
 
 from common.database import is_gone
-from common.errors import Unauthorized, Unavailable
+from common.errors import Unavailable
 from common.fields import Body
-from common.knocking import anyone, from_state, sent_token
+from common.knocking import from_state
 from realtime.audience import Audience
-from realtime.listener import TRY_LATER, Dismissed, Frame, Gone, Listener, Send, text_frame
+from realtime.entrance import Entrance
+from realtime.listener import TRY_LATER, Dismissed, Frame, Listener, text_frame
 from realtime.schemas import MOST_SUBSCRIBED, GetSoldCounts, Ping, Resume, Subscribe, Unsubscribe
 from realtime.straight import straight_to
-
-log = structlog.get_logger(__name__)
-
-HEARTBEAT_S = 20
-"""The web server pings this often (its `--ws-ping-interval`)."""
-GRACE_S = 3.0
-"""How long a client that was too slow may take to read its close code before the connection is cut."""
-SIGN_IN = 4401
-"""Close code for a token that is not good; who sends none is welcome."""
-NO_LINGERING = struct.pack("ii", 1, 0)
-"""Else the kernel would go on offering the unread bytes for minutes (socket(7), SO_LINGER)."""
+from realtime.wire import HEARTBEAT_S, Actions, Misunderstood, accepted, heard, sender, understood
 
 AudienceDep = Annotated[Audience, from_state("audience")]
+EntranceDep = Annotated[Entrance, from_state("entrance")]
 TimeoutDep = Annotated[float, from_state("send_timeout_s")]
 
 router = APIRouter()
 
 
-class Misunderstood(Exception):
-    """What the client said cannot be acted upon; the connection stays."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.body = {"type": "error", "code": code, "detail": detail}
-
-
 @router.websocket("/ws/products/")
-async def products(websocket: WebSocket, audience: AudienceDep, timeout_s: TimeoutDep) -> None:
+async def products(websocket: WebSocket, audience: AudienceDep, entrance: EntranceDep, timeout_s: TimeoutDep) -> None:
     """Sold counts as they change."""
-    if not await _welcome(websocket):
-        return
-    listener = Listener(_sender(websocket), timeout_s, straight_to(websocket))
-    try:
-        await _converse(websocket, audience, listener)
-    except* Dismissed as dismissed:
-        await _dismiss(websocket, dismissed)
-    except* Gone:
-        pass
+    async with accepted(websocket), entrance.anyone(websocket):
+        await _converse(websocket, audience, Listener(sender(websocket), timeout_s, straight_to(websocket)))
 
 
 @router.websocket("/ws/echo/")
-async def echo(websocket: WebSocket, timeout_s: TimeoutDep) -> None:
+async def echo(websocket: WebSocket, entrance: EntranceDep, timeout_s: TimeoutDep) -> None:
     """Whatever is said comes back."""
-    if not await _welcome(websocket):
-        return
-    line = Listener(_sender(websocket), timeout_s)
-    try:
-        async for message in _heard(websocket):
+    async with accepted(websocket), entrance.anyone(websocket):
+        line = Listener(sender(websocket), timeout_s)
+        async for message in heard(websocket):
             await line.send(_echoed(message))
-    except* Dismissed as dismissed:
-        await _dismiss(websocket, dismissed)
-    except* Gone:
-        pass
-
-
-async def _welcome(websocket: WebSocket) -> bool:
-    """Accept, and close again on a token that is not good: so a browser sees why (design: public surface, 9.14)."""
-    await websocket.accept()
-    try:
-        await anyone(websocket, await sent_token(websocket))
-    except Unauthorized:
-        await websocket.close(SIGN_IN)
-        return False
-    except Unavailable:
-        await websocket.close(TRY_LATER)
-        return False
-    return True
-
-
-def _sender(websocket: WebSocket) -> Send:
-    async def send(frame: Frame) -> None:
-        try:
-            await websocket.send(frame)
-        except (WebSocketDisconnect, RuntimeError) as error:  # the latter once the server has closed by itself
-            raise Gone from error
-
-    return send
-
-
-async def _heard(websocket: WebSocket) -> AsyncIterator[Frame]:
-    while (message := await websocket.receive())["type"] != "websocket.disconnect":
-        yield dict(message)
-
-
-async def _dismiss(websocket: WebSocket, dismissed: BaseExceptionGroup[Dismissed]) -> None:
-    """Say the close code; a client that took too little is cut off after a grace, for it may never read that far."""
-    code = next(iter(dismissed.exceptions)).code  # type: ignore[union-attr]
-    loop = asyncio.get_running_loop()
-    until = loop.time() + GRACE_S
-    with suppress(TimeoutError, RuntimeError, WebSocketDisconnect):
-        async with asyncio.timeout_at(until):
-            await websocket.close(code)
-    if code == TRY_LATER:
-        log.info("listener_too_slow")
-        await asyncio.sleep(until - loop.time())
-        _cut(websocket)
-
-
-def _cut(websocket: WebSocket) -> None:
-    """Drop the connection with what still waits in it: ASGI has no word for that, and a close would wait behind it."""
-    transport = getattr(getattr(websocket._receive, "__self__", None), "transport", None)
-    if transport is not None and not transport.is_closing():
-        transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, NO_LINGERING)
-        transport.abort()
 
 
 def _echoed(message: Frame) -> Frame:
@@ -156,7 +71,7 @@ async def _attend(websocket: WebSocket, audience: Audience, listener: Listener) 
     except Unavailable:
         raise Dismissed(TRY_LATER) from None
     await listener.say(partial(audience.greet, listener, HEARTBEAT_S))
-    async for message in _heard(websocket):
+    async for message in heard(websocket):
         try:
             await _answer(audience, listener, message)
         except Misunderstood as error:
@@ -164,35 +79,13 @@ async def _attend(websocket: WebSocket, audience: Audience, listener: Listener) 
 
 
 async def _answer(audience: Audience, listener: Listener, message: Frame) -> None:
-    request = _understood(message)
+    request = understood(message, ACTIONS)
     try:
         await ANSWERS[type(request)](audience, listener, request)
     except Exception as error:
         if not is_gone(error):
             raise
         raise Misunderstood("unavailable", "the counts cannot be read now; try again shortly") from error
-
-
-def _understood(message: Frame) -> Body:
-    text = message.get("text")
-    if text is None:
-        raise Misunderstood("not_text", "send JSON in text frames")
-    try:
-        said = orjson.loads(text)
-    except ValueError:
-        raise Misunderstood("invalid_json", "this is not valid JSON") from None
-    action = said.get("action") if isinstance(said, dict) else None
-    if not isinstance(action, str) or action not in ACTIONS:
-        raise Misunderstood("unknown_action", f'send an object with an "action": {", ".join(ACTIONS)}')
-    try:
-        return ACTIONS[action].model_validate(said)
-    except ValidationError as error:
-        raise Misunderstood("invalid", _complaint(error)) from None
-
-
-def _complaint(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
 
 
 async def _counts(audience: Audience, listener: Listener, _: GetSoldCounts) -> None:
@@ -230,7 +123,7 @@ async def _pong(_: Audience, listener: Listener, __: Ping) -> None:
 
 Answer = Callable[[Audience, Listener, Any], Awaitable[None]]
 
-ACTIONS: dict[str, type[Body]] = {
+ACTIONS: Actions = {
     "get_sold_counts": GetSoldCounts,
     "subscribe": Subscribe,
     "unsubscribe": Unsubscribe,

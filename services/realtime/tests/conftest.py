@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 from starlette.testclient import TestClient
 
 from common.broker import connect, declare_events
@@ -15,7 +16,10 @@ from common.clock import now
 from common.database import Sessions, new_engine, new_sessions
 from common.events.orders import Line, OrderCancelled, OrderPlaced
 from common.ids import new_id
+from common.revocation import EPOCH
 from common.testing.broker import Broker
+from common.testing.signing import Signer
+from common.testing.sisters import FakeSister, fake_sister
 from realtime.main import build
 from realtime.settings import RealtimeSettings
 
@@ -50,14 +54,31 @@ def sessions(database_url: str) -> Iterator[Sessions]:
 
 
 @pytest.fixture(scope="session")
-def settings(database_url: str, broker: Broker, redis_url: str) -> RealtimeSettings:
+def auth(signer: Signer) -> Iterator[FakeSister]:
+    """An auth that publishes the signer's key."""
+    with fake_sister() as auth:
+        signer.publish_on(auth)
+        yield auth
+
+
+@pytest.fixture(scope="session")
+def settings(database_url: str, broker: Broker, redis_url: str, auth: FakeSister) -> RealtimeSettings:
     return RealtimeSettings(
         env="test",
         database_url=database_url,
         broker_url=broker.url,
-        redis_url=redis_url,
+        redis_url=redis_url.removesuffix("/0") + "/5",
+        auth_url=auth.url,
         send_timeout_s=1,
     )
+
+
+@pytest.fixture
+def store(settings: RealtimeSettings) -> Iterator[Redis]:
+    """Redis, which knows of every session that has ended."""
+    with Redis.from_url(settings.redis_url) as store:
+        store.set(EPOCH, "tests")
+        yield store
 
 
 @pytest.fixture(scope="module")
