@@ -143,9 +143,12 @@ INSIDE = (
 SOCKETS = (("realtime", "/ws/products/"), ("realtime", "/ws/echo/"))
 """Open to everyone; who sends a token must send a good one."""
 
+OWN_SOCKETS = (("realtime", "/ws/orders/"),)
+"""For whoever has signed in, about what is their own."""
+
 
 def entries(service: str) -> set[tuple[str, str]]:
     """Methods and paths of a service in the table."""
     assert service in SERVICES
     found = {(door.method, door.path) for door in (*DOORS, *INSIDE) if door.service == service}
-    return found | {("SOCKET", path) for name, path in SOCKETS if name == service}
+    return found | {("SOCKET", path) for name, path in (*SOCKETS, *OWN_SOCKETS) if name == service}

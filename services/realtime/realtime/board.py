@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import orjson
 
@@ -35,18 +35,32 @@ class LastSeen(NamedTuple):
         return cls(stream, int(seq)) if NUMBER.fullmatch(seq) else cls("", 0)
 
 
-class Board:
-    """The counts after message `seq` of `stream`; it follows the log without a gap."""
+class Numbered(Protocol):
+    """A message of a stream."""
 
-    def __init__(self, stream: str, seq: int, sold: dict[int, int]) -> None:
+    @property
+    def seq(self) -> int: ...
+
+
+class Position:
+    """Message `seq` of `stream`, up to which all is known; it follows the log without a gap."""
+
+    def __init__(self, stream: str, seq: int) -> None:
         self.stream = stream
         self.seq = seq
+
+    def follows(self, entries: Sequence[Numbered]) -> bool:
+        """Whether the log goes on exactly here, and without a gap."""
+        return bool(entries) and (entries[0].seq, entries[-1].seq) == (self.seq + 1, self.seq + len(entries))
+
+
+class Board(Position):
+    """The counts after that message."""
+
+    def __init__(self, stream: str, seq: int, sold: dict[int, int]) -> None:
+        super().__init__(stream, seq)
         self._sold = sold
         self._all: tuple[int, bytes] | None = None
-
-    def follows(self, entries: Sequence[Count]) -> bool:
-        """Whether the log goes on exactly where the board stands, and without a gap."""
-        return bool(entries) and (entries[0].seq, entries[-1].seq) == (self.seq + 1, self.seq + len(entries))
 
     def apply(self, entries: Sequence[Count]) -> None:
         """Take in what the log says next."""

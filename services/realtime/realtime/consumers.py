@@ -1,4 +1,4 @@
-"""The event door: what was ordered counts up, what was cancelled counts down."""
+"""The event door: what was ordered counts up, what was cancelled counts down, and users hear of their orders."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,33 +7,34 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from common.events import Event
-from common.events.orders import OrderCancelled, OrderPlaced
+from common.events.orders import OrderCancelled, OrderEvent, OrderPlaced
 from common.ids import made_at
-from realtime.board import Count
+from realtime.news import News
+from realtime.noting import note_orders
 from realtime.ranking import count_recent
-from realtime.usecases import count_sold
+from realtime.usecases import count_sold, take_turn
 
 
-def hear(session: Session, events: Sequence[Event]) -> list[Count]:
-    """Count a batch of events; what the stream says of them.
+def hear(session: Session, events: Sequence[Event]) -> News:
+    """Count a batch of events and note how orders stand; what the streams say of them.
 
     Their order does not matter: a cancellation may come before its order.
     """
+    take_turn(session)
+    told = [event for event in events if isinstance(event, OrderEvent)]
     changes: Counter[int] = Counter()
     sales: Counter[tuple[datetime, int]] = Counter()
-    for event in events:
-        sign = _sign(event)
-        if isinstance(event, OrderPlaced | OrderCancelled):
-            placed_at = made_at(event.order_id) or event.at
-            for line in event.lines:
-                changes[line.product_id] += sign * line.quantity
-                sales[placed_at, line.product_id] += sign * line.quantity
+    for event in told:
+        placed_at = made_at(event.order_id) or event.at
+        for line in event.lines:
+            changes[line.product_id] += _sign(event) * line.quantity
+            sales[placed_at, line.product_id] += _sign(event) * line.quantity
     count_recent(session, sales)
-    return count_sold(session, changes)
+    return News(count_sold(session, changes), note_orders(session, told))
 
 
-def _sign(event: Event) -> int:
+def _sign(event: OrderEvent) -> int:
     """Only what was ever said to be placed can be taken back."""
     if isinstance(event, OrderCancelled):
         return -1 if event.was_placed else 0
-    return 1
+    return 1 if isinstance(event, OrderPlaced) else 0

@@ -1,40 +1,46 @@
-"""The hints' room: tells the own audience what has been counted, and the other processes, through Redis, that it was.
+"""The hints' room: tells the own listeners what has been written, and the other processes, through Redis, that it was.
 
 A hint through Redis carries no data and may be lost: everyone looks into the log by itself twice a second.
 """
 
 import asyncio
-from collections.abc import Sequence
 
 from redis.asyncio import Redis
 
 from common.ids import new_id
 from common.running import together
 from realtime.audience import Audience
-from realtime.board import Count
+from realtime.desk import Desk
+from realtime.news import News
 
 CHANNEL = "realtime:counted"
 LISTEN_S = 5.0
 
 
 class Hints:
-    """Wakes the own audience at once, and those of the other processes by a message."""
+    """Wakes the own followers at once, and those of the other processes by a message."""
 
     name = "realtime hints"
 
-    def __init__(self, redis: Redis, audience: Audience) -> None:
+    def __init__(self, redis: Redis, audience: Audience, desk: Desk) -> None:
         self._redis = redis
         self._audience = audience
+        self._desk = desk
         self._me = str(new_id())
-        self._counted = asyncio.Event()
+        self._written = asyncio.Event()
 
-    def give(self, counts: Sequence[Count] | None) -> None:
-        """So much has been counted here and is committed; None where that is known from the log only."""
-        if counts is None:
-            self._audience.wake()
-        elif counts:
-            self._audience.hear(counts)
-            self._counted.set()
+    def give(self, news: News | None) -> None:
+        """So much has been written here and is committed; None where that is known from the logs only."""
+        if news is None:
+            self._wake()
+        elif news:
+            self._audience.hear(news.counts)
+            self._desk.hear(news.steps)
+            self._written.set()
+
+    def _wake(self) -> None:
+        self._audience.wake()
+        self._desk.wake()
 
     async def run(self) -> None:
         """Publish own hints and hear those of others, until Redis breaks."""
@@ -42,8 +48,8 @@ class Hints:
 
     async def _publish(self) -> None:
         while True:
-            await self._counted.wait()
-            self._counted.clear()
+            await self._written.wait()
+            self._written.clear()
             await self._redis.publish(CHANNEL, self._me)
 
     async def _listen(self) -> None:
@@ -52,4 +58,4 @@ class Hints:
             while True:
                 hint = await subscription.get_message(timeout=LISTEN_S)
                 if hint is not None and hint["data"] != self._me.encode():
-                    self._audience.wake()
+                    self._wake()

@@ -1,4 +1,4 @@
-"""Wires realtime's web application: the doors, the consumer, the audience and the hints between processes."""
+"""Wires realtime's web application: the doors, the consumer, those who listen and the hints between processes."""
 
 from functools import partial
 
@@ -6,8 +6,9 @@ from fastapi import FastAPI
 
 from common.app import Service
 from common.running import Every
-from realtime import api, consumers, queries, ranking, sockets, streaming, usecases
+from realtime import api, consumers, noting, own_sockets, queries, ranking, sockets, streaming, usecases
 from realtime.audience import Audience
+from realtime.desk import Desk
 from realtime.entrance import Entrance
 from realtime.hints import Hints
 from realtime.settings import RealtimeSettings
@@ -21,18 +22,20 @@ def build(settings: RealtimeSettings | None = None) -> FastAPI:
     settings = settings or RealtimeSettings()
     service = Service("realtime", settings)
     audience = Audience(queries.Log(service.sessions))
-    hints = Hints(service.redis, audience)
+    desk = Desk(queries.OrderLog(service.sessions))
+    hints = Hints(service.redis, audience, desk)
     tickets = Tickets(service.redis)
     limits = (settings.sockets_per_address, settings.sockets_per_user)
     entrance = Entrance(service.tokens, tickets, settings.cors_origins, *limits)
     service.hears(consumers.hear, after=hints.give)
-    service.runs(audience, entrance, hints)
-    for name, tidy in (("tidy", usecases.tidy), ("ranking tidy", ranking.forget_old)):
-        service.runs(Every(f"realtime {name}", TIDY_S, partial(tidy, service.sessions)))
+    service.runs(audience, desk, entrance, hints)
+    for tidy in (usecases.tidy, ranking.forget_old, noting.forget_orders):
+        service.runs(Every(f"realtime {tidy.__name__}", TIDY_S, partial(tidy, service.sessions)))
     return service.app(
-        routers=[service.operations("/api/realtime"), api.router, streaming.router, sockets.router],
+        routers=[service.operations("/api/realtime"), api.router, streaming.router, sockets.router, own_sockets.router],
         state={
             "audience": audience,
+            "desk": desk,
             "entrance": entrance,
             "tickets": tickets,
             "rankings": ranking.Rankings(service.sessions),

@@ -1,12 +1,12 @@
-"""The tables' room: the counts, the stream's number, and the log that every process reads from."""
+"""The tables' room: the counts, where orders stand, the streams' numbers, and the logs that all processes read."""
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, SmallInteger
+from sqlalchemy import BigInteger, Index, SmallInteger, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from common.database import TABLE_OPTIONS, UtcDateTime, Uuid, new_metadata
+from common.database import EXACT, TABLE_OPTIONS, UtcDateTime, Uuid, new_metadata
 from common.outbox import add_inbox
 
 
@@ -16,8 +16,8 @@ class Base(DeclarativeBase):
 
 add_inbox(Base.metadata)
 
-ONLY = 1
-"""Key of the stream's one row."""
+COUNTS, ORDERS = 1, 2
+"""Keys of the streams."""
 
 
 class Sold(Base):
@@ -31,10 +31,10 @@ class Sold(Base):
 
 
 class Stream(Base):
-    """The stream's id and the number of its newest message.
+    """A stream's id and the number of its newest message.
 
-    Its one row stays locked from the count to the commit: the order of the numbers is the order of the commits, and
-    none is ever missing.
+    The row of the counts is locked by each batch from its first statement to the commit, so one batch follows another:
+    the order of the numbers, in either stream, is the order of the commits, and none is ever missing.
     """
 
     __tablename__ = "stream"
@@ -67,3 +67,37 @@ class LogEntry(Base):
     product_id: Mapped[int] = mapped_column(BigInteger)
     sold_count: Mapped[int] = mapped_column(BigInteger)
     at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+class OrderState(Base):
+    """Where an order stands, by the newest version that was heard of; kept as long as events may come twice."""
+
+    __tablename__ = "order_state"
+    __table_args__ = (
+        Index("ix_order_state_user_id_at", "user_id", "at"),
+        Index("ix_order_state_at", "at"),
+        TABLE_OPTIONS,
+    )
+
+    order_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger)
+    user_id: Mapped[UUID] = mapped_column(Uuid)
+    number: Mapped[str] = mapped_column(String(24, collation=EXACT))
+    status: Mapped[str] = mapped_column(String(16))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class OrderEntry(Base):
+    """A message of the stream of orders: a step to another status."""
+
+    __tablename__ = "order_log"
+    __table_args__ = (Index("ix_order_log_user_id_seq", "user_id", "seq"), TABLE_OPTIONS)
+
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    order_id: Mapped[UUID] = mapped_column(Uuid)
+    user_id: Mapped[UUID] = mapped_column(Uuid)
+    number: Mapped[str] = mapped_column(String(24, collation=EXACT))
+    status: Mapped[str] = mapped_column(String(16))
+    previous: Mapped[str | None] = mapped_column(String(16))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    logged_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)

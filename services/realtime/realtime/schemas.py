@@ -25,6 +25,10 @@ class GetSoldCounts(Body):
     action: Literal["get_sold_counts"]
 
 
+class GetOrders(Body):
+    action: Literal["get_orders"]
+
+
 class Subscribe(Body):
     action: Literal["subscribe"]
     product_ids: ProductIds

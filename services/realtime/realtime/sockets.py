@@ -1,6 +1,5 @@
 """The WebSocket door for everyone: the stream of sold counts, and an echo."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Annotated, Any
@@ -8,16 +7,14 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, WebSocket
 
-from common.database import is_gone
-from common.errors import Unavailable
 from common.fields import Body
 from common.knocking import from_state
 from realtime.audience import Audience
 from realtime.entrance import Entrance
-from realtime.listener import TRY_LATER, Dismissed, Frame, Listener, text_frame
+from realtime.listener import Frame, Listener, text_frame
 from realtime.schemas import MOST_SUBSCRIBED, GetSoldCounts, Ping, Resume, Subscribe, Unsubscribe
 from realtime.straight import straight_to
-from realtime.wire import HEARTBEAT_S, Actions, Misunderstood, accepted, heard, sender, understood
+from realtime.wire import Actions, Misunderstood, accepted, answer_all, greeted, heard, pushing, sender
 
 AudienceDep = Annotated[Audience, from_state("audience")]
 EntranceDep = Annotated[Entrance, from_state("entrance")]
@@ -54,38 +51,17 @@ def _echoed(message: Frame) -> Frame:
 
 
 async def _converse(websocket: WebSocket, audience: Audience, listener: Listener) -> None:
-    """Push and answer side by side; when either ends, so does the other."""
+    """Greet, then push and answer side by side."""
     try:
-        async with asyncio.TaskGroup() as group:
-            pushing = group.create_task(listener.run())
-            await _attend(websocket, audience, listener)
-            pushing.cancel()
+        async with pushing(listener):
+            await greeted(audience, listener)
+            await answer_all(websocket, listener, ACTIONS, partial(_answer, audience, listener))
     finally:
         audience.leave(listener)
 
 
-async def _attend(websocket: WebSocket, audience: Audience, listener: Listener) -> None:
-    """Greet, then answer until the client leaves."""
-    try:
-        await audience.ready()
-    except Unavailable:
-        raise Dismissed(TRY_LATER) from None
-    await listener.say(partial(audience.greet, listener, HEARTBEAT_S))
-    async for message in heard(websocket):
-        try:
-            await _answer(audience, listener, message)
-        except Misunderstood as error:
-            await listener.say(partial(orjson.dumps, error.body))
-
-
-async def _answer(audience: Audience, listener: Listener, message: Frame) -> None:
-    request = understood(message, ACTIONS)
-    try:
-        await ANSWERS[type(request)](audience, listener, request)
-    except Exception as error:
-        if not is_gone(error):
-            raise
-        raise Misunderstood("unavailable", "the counts cannot be read now; try again shortly") from error
+async def _answer(audience: Audience, listener: Listener, request: Body) -> None:
+    await ANSWERS[type(request)](audience, listener, request)
 
 
 async def _counts(audience: Audience, listener: Listener, _: GetSoldCounts) -> None:

@@ -1,10 +1,10 @@
 """The use cases' room: counting what was sold, and keeping the log short."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import cast
 
-from sqlalchemy import Table, delete, func, insert, select, update
+from sqlalchemy import Column, Table, delete, func, insert, select, update
 from sqlalchemy.dialects.mysql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -12,9 +12,9 @@ from common.clock import now
 from common.database import Sessions, affected, retried
 from common.outbox import PURGE_CHUNK, inbox, purge
 from realtime.board import Count
-from realtime.models import ONLY, LogEntry, Sold, Stream
+from realtime.models import COUNTS, ORDERS, LogEntry, OrderEntry, Sold, Stream
 
-SOLD, STREAM, LOG = (cast(Table, entity.__table__) for entity in (Sold, Stream, LogEntry))
+SOLD, STREAM, LOG, ORDER_LOG = (cast(Table, entity.__table__) for entity in (Sold, Stream, LogEntry, OrderEntry))
 
 WINDOW_ROWS = 100_000
 WINDOW = timedelta(hours=1)
@@ -22,6 +22,11 @@ WINDOW = timedelta(hours=1)
 
 
 _counts = select(SOLD.c.product_id, SOLD.c.sold).order_by(SOLD.c.product_id)
+
+
+def take_turn(session: Session) -> None:
+    """Let no other batch be written before the caller's transaction has ended."""
+    session.execute(select(STREAM.c.seq).where(STREAM.c.id == COUNTS).with_for_update())
 
 
 def count_sold(session: Session, changes: Mapping[int, int]) -> list[Count]:
@@ -35,7 +40,7 @@ def count_sold(session: Session, changes: Mapping[int, int]) -> list[Count]:
         return []
     _add(session, moved)
     sold = session.execute(_counts.where(SOLD.c.product_id.in_(moved))).all()
-    first = _advance(session, len(sold)) - len(sold) + 1
+    first = advance(session, COUNTS, len(sold)) - len(sold) + 1
     counts = [Count(seq, product, max(units, 0)) for seq, (product, units) in enumerate(sold, first)]
     moment = now()
     session.execute(insert(LOG), [count._asdict() | {"at": moment} for count in counts])
@@ -48,27 +53,28 @@ def _add(session: Session, changes: Mapping[int, int]) -> None:
     session.execute(added, [{"product_id": product, "sold": change} for product, change in changes.items()])
 
 
-def _advance(session: Session, by: int) -> int:
+def advance(session: Session, stream: int, by: int) -> int:
     """Take the next numbers; the row stays locked until the commit. The last of them, which comes with the answer."""
-    taken = update(STREAM).where(STREAM.c.id == ONLY).values(seq=func.last_insert_id(STREAM.c.seq + by))
+    taken = update(STREAM).where(STREAM.c.id == stream).values(seq=func.last_insert_id(STREAM.c.seq + by))
     last: int = session.connection().execute(taken).lastrowid
     return last
 
 
 def tidy(sessions: Sessions) -> None:
     """Drop what has left the window, and inbox rows past their time, a chunk per transaction."""
-    while _purge_log(sessions) == PURGE_CHUNK:
-        pass
+    for stream, log, at in ((COUNTS, LOG, LOG.c.at), (ORDERS, ORDER_LOG, ORDER_LOG.c.logged_at)):
+        while _purge_log(sessions, stream, log, at) == PURGE_CHUNK:
+            pass
     while _purge_inbox(sessions) == PURGE_CHUNK:
         pass
 
 
 @retried
-def _purge_log(sessions: Sessions) -> int:
+def _purge_log(sessions: Sessions, stream: int, log: Table, at: Column[datetime]) -> int:
     with sessions.begin() as session:
-        head: int = session.execute(select(Stream.seq).where(Stream.id == ONLY)).scalar_one()
-        aged = session.scalar(select(func.max(LogEntry.seq)).where(LogEntry.at < now() - WINDOW)) or 0
-        left = delete(LogEntry).where(LogEntry.seq <= max(head - WINDOW_ROWS, aged))
+        head: int = session.execute(select(Stream.seq).where(Stream.id == stream)).scalar_one()
+        aged = session.scalar(select(func.max(log.c.seq)).where(at < now() - WINDOW)) or 0
+        left = delete(log).where(log.c.seq <= max(head - WINDOW_ROWS, aged))
         return affected(session.execute(left.with_dialect_options(mysql_limit=PURGE_CHUNK)))
 
 

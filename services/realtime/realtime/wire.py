@@ -2,17 +2,22 @@
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from socket import SO_LINGER, SOL_SOCKET
+from typing import Any
 
 import orjson
 import structlog
 from fastapi import WebSocket, WebSocketDisconnect
 from pydantic import ValidationError
 
+from common.database import is_gone
+from common.errors import Unavailable
 from common.fields import Body
-from realtime.listener import TRY_LATER, Dismissed, Frame, Gone, Send
+from realtime.following import Follower, Who
+from realtime.listener import TRY_LATER, Dismissed, Frame, Gone, Listener, Send
 
 log = structlog.get_logger(__name__)
 
@@ -24,6 +29,7 @@ NO_LINGERING = struct.pack("ii", 1, 0)
 """Else the kernel would go on offering the unread bytes for minutes (socket(7), SO_LINGER)."""
 
 Actions = Mapping[str, type[Body]]
+Answer = Callable[[Any], Awaitable[None]]
 
 
 class Misunderstood(Exception):
@@ -59,6 +65,42 @@ def sender(websocket: WebSocket) -> Send:
             raise Gone from error
 
     return send
+
+
+@asynccontextmanager
+async def pushing(listener: Listener) -> AsyncIterator[None]:
+    """Send what waits for the listener while the block goes on; when either ends, so does the other."""
+    async with asyncio.TaskGroup() as group:
+        sending = group.create_task(listener.run())
+        yield
+        sending.cancel()
+
+
+async def greeted(follower: Follower[Any, Any, Who], listener: Who) -> None:
+    """Say hello; from there on the listener is told. Raises Dismissed while nothing can be told yet."""
+    try:
+        await follower.ready()
+    except Unavailable:
+        raise Dismissed(TRY_LATER) from None
+    await listener.say(partial(follower.greet, listener, HEARTBEAT_S))
+
+
+async def answer_all(websocket: WebSocket, listener: Listener, actions: Actions, answer: Answer) -> None:
+    """Answer whatever the client asks until it leaves; what cannot be answered is said, and the connection stays."""
+    async for message in heard(websocket):
+        try:
+            await _answer(understood(message, actions), answer)
+        except Misunderstood as error:
+            await listener.say(partial(orjson.dumps, error.body))
+
+
+async def _answer(request: Body, answer: Answer) -> None:
+    try:
+        await answer(request)
+    except Exception as error:
+        if not is_gone(error):
+            raise
+        raise Misunderstood("unavailable", "this cannot be read now; try again shortly") from error
 
 
 async def heard(websocket: WebSocket) -> AsyncIterator[Frame]:

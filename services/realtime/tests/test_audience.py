@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from common.database import Sessions
-from realtime import audience as audiences
+from realtime import following
 from realtime.audience import Audience
 from realtime.board import Count
 from realtime.listener import Frame, Listener
@@ -60,7 +60,7 @@ Story = Callable[[Room], Awaitable[None]]
 @pytest.fixture
 def play(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> Callable[[Story], None]:
     """Plays a story in a room where nobody looks into the log unasked, once it was looked into at the opening."""
-    monkeypatch.setattr(audiences, "POLL_S", 2 * WAIT_S)
+    monkeypatch.setattr(following, "POLL_S", 2 * WAIT_S)
 
     async def open_and_play(story: Story) -> None:
         room = Room(sessions)

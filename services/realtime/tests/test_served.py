@@ -17,7 +17,7 @@ from common.database import Sessions
 from common.events.orders import OrderPlaced
 from common.testing.broker import Broker
 from common.testing.waiting import eventually
-from realtime import audience
+from realtime import following
 from realtime.hints import CHANNEL
 from realtime.models import Sold
 from realtime.settings import RealtimeSettings
@@ -157,7 +157,7 @@ def test_after_a_restart_a_client_resumes_where_it_left_off(
 def test_two_processes_tell_the_same_at_once(
     settings: RealtimeSettings, broker: Broker, product: int, placed: Placed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audience, "POLL_S", 60)  # a hint must do it
+    monkeypatch.setattr(following, "POLL_S", 60)  # a hint must do it
     before = _hearers(settings.redis_url)
     with served(settings) as one, served(settings) as other, _listen(one) as first, _listen(other) as second:
         assert _next(first)["stream"] == _next(second)["stream"]
@@ -169,7 +169,7 @@ def test_two_processes_tell_the_same_at_once(
 def test_a_process_tells_at_once_what_it_has_counted_itself(
     settings: RealtimeSettings, broker: Broker, product: int, placed: Placed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audience, "POLL_S", 60)
+    monkeypatch.setattr(following, "POLL_S", 60)
     alone = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
     with served(alone) as port, _listen(port) as client:
         _next(client)

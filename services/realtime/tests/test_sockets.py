@@ -15,7 +15,7 @@ from common.database import Sessions
 from common.events.orders import OrderPlaced
 from common.ids import new_id
 from common.testing.broker import Broker
-from realtime import audience
+from realtime import following
 from realtime.main import build
 from realtime.models import LogEntry, Stream
 from realtime.queries import Log
@@ -278,7 +278,7 @@ def test_who_comes_before_the_counts_are_there_is_told_to_try_later(
     settings: RealtimeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Log, "board", _away)
-    monkeypatch.setattr(audience, "READY_S", 0.1)
+    monkeypatch.setattr(following, "READY_S", 0.1)
     with TestClient(build(settings)) as client, client.websocket_connect("/ws/products/") as socket:
         with pytest.raises(WebSocketDisconnect) as closed:
             socket.receive_json()
