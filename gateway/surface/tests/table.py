@@ -143,8 +143,11 @@ INSIDE = (
 SOCKETS = (("realtime", "/ws/products/"), ("realtime", "/ws/echo/"))
 """Open to everyone; who sends a token must send a good one."""
 
-OWN_SOCKETS = (("realtime", "/ws/orders/"),)
+OWN_SOCKETS = (("realtime", "/ws/orders/"), ("realtime", "/ws/imports/{task_id}/"))
 """For whoever has signed in, about what is their own."""
+
+ADMINS_SOCKETS = ("/ws/imports/{task_id}/",)
+"""Those of them that are for administrators alone."""
 
 
 def entries(service: str) -> set[tuple[str, str]]:

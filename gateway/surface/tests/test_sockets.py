@@ -9,13 +9,15 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from common.ids import new_id
+
 from .callers import Headers
 from .doors import Who
 from .house import Platform
 from .knocking import CALLERS, bad_tokens
-from .table import OWN_SOCKETS, SOCKETS
+from .table import ADMINS_SOCKETS, OWN_SOCKETS, SOCKETS
 
-SIGN_IN = 4401
+SIGN_IN, NOT_HERE = 4401, 4403
 LONGEST_HEADER = 8192
 """The web server hears no longer one in a handshake, and answers nothing at all (websockets, `MAX_LINE_LENGTH`)."""
 SAID = '{"message": "anybody there?"}'
@@ -24,7 +26,7 @@ SAID = '{"message": "anybody there?"}'
 @contextmanager
 def call(platform: Platform, service: str, path: str, shown: Headers, said: str = SAID) -> Iterator[ClientConnection]:
     """A connection over which something has been said already."""
-    url = platform.urls[service].replace("http", "ws", 1) + path
+    url = platform.urls[service].replace("http", "ws", 1) + path.format(task_id=new_id())
     with connect(url, additional_headers=shown, proxy=None, open_timeout=30) as connection:
         with suppress(ConnectionClosed):
             connection.send(said)
@@ -37,9 +39,11 @@ def signing_in(token: str) -> str:
 
 
 def code_or_word(connection: ClientConnection) -> object:
-    """The type of the first message, or the code that the connection is closed with instead."""
+    """The type of the first message that does not answer, or the code that the connection is closed with instead."""
     try:
-        return json.loads(connection.recv(timeout=30))["type"]
+        while (word := json.loads(connection.recv(timeout=30))["type"]) == "error":
+            continue
+        return word
     except ConnectionClosed as closed:
         return closed.rcvd and closed.rcvd.code
 
@@ -53,6 +57,15 @@ def test_a_socket_speaks_to_everybody(service: str, path: str, platform: Platfor
         cells["sockets"] += 1
 
 
+def answer_to(who: Who, path: str) -> object:
+    """The first message, or the close code, of a socket that is not for everyone."""
+    if who is Who.ANONYMOUS:
+        return SIGN_IN
+    if path in ADMINS_SOCKETS:
+        return "import_progress" if who is Who.ADMIN else NOT_HERE
+    return "hello"
+
+
 @pytest.mark.parametrize(("service", "path"), OWN_SOCKETS)
 def test_a_socket_of_ones_own_speaks_to_whoever_has_signed_in(
     service: str, path: str, platform: Platform, cells: Counter[str]
@@ -60,10 +73,10 @@ def test_a_socket_of_ones_own_speaks_to_whoever_has_signed_in(
     for who in Who:
         caller = CALLERS[who](platform.people[service])
         with call(platform, service, path, caller.headers if caller else []) as connection:
-            assert code_or_word(connection) == ("hello" if caller else SIGN_IN), who
+            assert code_or_word(connection) == answer_to(who, path), who
         if caller is not None:
             with call(platform, service, path, [], signing_in(caller.token)) as connection:
-                assert code_or_word(connection) == "hello", who
+                assert code_or_word(connection) == answer_to(who, path), who
         cells["sockets"] += 1
 
 

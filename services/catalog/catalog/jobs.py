@@ -32,7 +32,7 @@ def lock_job(session: Session, import_id: UUID) -> Import | None:
 def end_job(session: Session, job: Import, status: str, reason: str | None = None) -> None:
     """Nothing more will happen to a locked import; say so."""
     job.end(status, reason)
-    outbox.say(session, ImportFinished(started_by=job.started_by, **_standing(job)))
+    outbox.say(session, ImportFinished(started_by=job.started_by, processed=job.processed, **_standing(job)))
 
 
 class Progress:

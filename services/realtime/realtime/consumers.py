@@ -1,4 +1,4 @@
-"""The event door: what was ordered counts up, what was cancelled counts down, and users hear of their orders."""
+"""The event door: orders are counted and their steps told, and where uploads stand is noted."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,8 +7,10 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from common.events import Event
+from common.events.catalog import AboutImport
 from common.events.orders import OrderCancelled, OrderEvent, OrderPlaced
 from common.ids import made_at
+from realtime.imports import note_imports
 from realtime.news import News
 from realtime.noting import note_orders
 from realtime.ranking import count_recent
@@ -16,12 +18,17 @@ from realtime.usecases import count_sold, take_turn
 
 
 def hear(session: Session, events: Sequence[Event]) -> News:
-    """Count a batch of events and note how orders stand; what the streams say of them.
+    """Take in a batch of events; what the streams say of them.
 
     Their order does not matter: a cancellation may come before its order.
     """
+    note_imports(session, [event for event in events if isinstance(event, AboutImport)])
+    orders = [event for event in events if isinstance(event, OrderEvent)]
+    return _count(session, orders) if orders else News([], [])
+
+
+def _count(session: Session, told: Sequence[OrderEvent]) -> News:
     take_turn(session)
-    told = [event for event in events if isinstance(event, OrderEvent)]
     changes: Counter[int] = Counter()
     sales: Counter[tuple[datetime, int]] = Counter()
     for event in told:

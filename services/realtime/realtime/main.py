@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from common.app import Service
 from common.running import Every
-from realtime import api, consumers, noting, own_sockets, queries, ranking, sockets, streaming, usecases
+from realtime import api, consumers, imports, noting, own_sockets, queries, ranking, sockets, streaming, usecases
 from realtime.audience import Audience
 from realtime.desk import Desk
 from realtime.entrance import Entrance
@@ -29,13 +29,14 @@ def build(settings: RealtimeSettings | None = None) -> FastAPI:
     entrance = Entrance(service.tokens, tickets, settings.cors_origins, *limits)
     service.hears(consumers.hear, after=hints.give)
     service.runs(audience, desk, entrance, hints)
-    for tidy in (usecases.tidy, ranking.forget_old, noting.forget_orders):
+    for tidy in (usecases.tidy, ranking.forget_old, noting.forget_orders, imports.forget_imports):
         service.runs(Every(f"realtime {tidy.__name__}", TIDY_S, partial(tidy, service.sessions)))
     return service.app(
         routers=[service.operations("/api/realtime"), api.router, streaming.router, sockets.router, own_sockets.router],
         state={
             "audience": audience,
             "desk": desk,
+            "reports": imports.Reports(service.sessions),
             "entrance": entrance,
             "tickets": tickets,
             "rankings": ranking.Rankings(service.sessions),

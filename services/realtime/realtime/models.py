@@ -101,3 +101,22 @@ class OrderEntry(Base):
     previous: Mapped[str | None] = mapped_column(String(16))
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     logged_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+class Import(Base):
+    """How far a bulk upload has come, by the newest version that was heard of."""
+
+    __tablename__ = "imports"
+    __table_args__ = TABLE_OPTIONS
+
+    task_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger)
+    status: Mapped[str] = mapped_column(String(16))
+    total: Mapped[int] = mapped_column(BigInteger)
+    processed: Mapped[int] = mapped_column(BigInteger)
+    created: Mapped[int] = mapped_column(BigInteger)
+    updated: Mapped[int] = mapped_column(BigInteger)
+    unchanged: Mapped[int] = mapped_column(BigInteger)
+    failed: Mapped[int] = mapped_column(BigInteger)
+    duplicates: Mapped[int] = mapped_column(BigInteger)
+    heard_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)

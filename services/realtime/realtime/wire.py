@@ -2,7 +2,7 @@
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from socket import SO_LINGER, SOL_SOCKET
@@ -68,12 +68,16 @@ def sender(websocket: WebSocket) -> Send:
 
 
 @asynccontextmanager
-async def pushing(listener: Listener) -> AsyncIterator[None]:
-    """Send what waits for the listener while the block goes on; when either ends, so does the other."""
+async def pushing(listener: Listener, *more: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Send what waits for the listener, and do what else is given, while the block goes on.
+
+    When the block ends, so does that; when that breaks, so does the block.
+    """
     async with asyncio.TaskGroup() as group:
-        sending = group.create_task(listener.run())
+        sending = [group.create_task(part) for part in (listener.run(), *more)]
         yield
-        sending.cancel()
+        for task in sending:
+            task.cancel()
 
 
 async def greeted(follower: Follower[Any, Any, Who], listener: Who) -> None:

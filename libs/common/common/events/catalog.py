@@ -92,3 +92,4 @@ class ImportFinished(AboutImport):
     started_by: UUID
     duplicates: int = 0
     version: int = 1
+    processed: int | None = None

@@ -3,7 +3,7 @@
 HEARERS: dict[str, tuple[str, ...]] = {
     "catalog": ("order.placed", "order.cancelled"),
     "cart": ("product.created", "product.updated", "product.archived", "order.placed"),
-    "realtime": ("order.placed", "order.status_changed", "order.cancelled"),
+    "realtime": ("order.placed", "order.status_changed", "order.cancelled", "import.progress", "import.finished"),
     "notifier": (
         *("user.registered", "user.updated", "user.password_reset_requested", "user.sessions_revoked"),
         *("order.placed", "order.status_changed", "order.cancelled", "import.finished", "product.low_stock"),
