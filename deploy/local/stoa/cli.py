@@ -20,7 +20,7 @@ from stoa import locking, publishing
 from stoa.credentials import read_credentials, sister_keys
 from stoa.faring import dead_letters, fares_table, how_all_fare, letters_table
 from stoa.importing import Left, Mode, OnError, Wishes, door, import_file
-from stoa.operating import change, run_command
+from stoa.operating import Rebuildable, change, run_command
 from stoa.preflight import NotNow
 from stoa.servers import SCHEMAS, ServerFailed
 from stoa.settings import BadSettings, Settings, read_settings
@@ -165,6 +165,15 @@ def show_dead_letters(
         letters = dead_letters(door(read_settings(), url, admin_username, admin_password), services or SCHEMAS)
         console.print(letters_table(letters) if letters else "There are no dead letters.", soft_wrap=True)
         raise typer.Exit(1 if letters else 0)
+
+
+@app.command()
+def rebuild(
+    service: Annotated[Rebuildable, typer.Argument(help="Whose copy of others' data.")],
+) -> None:
+    """Build a service's copy anew while everything runs: cart's of the catalogue, realtime's counts of all orders."""
+    with _sentences():
+        change(_stack(), service, "rebuild")
 
 
 @app.command()

@@ -2,10 +2,14 @@
 
 import subprocess
 import sys
+from typing import Literal
 
 from stoa.preflight import NotNow
 from stoa.settings import ROOT
 from stoa.stack import Stack
+
+Rebuildable = Literal["cart", "realtime"]
+"""Services that can build what they know from others anew."""
 
 
 def commands_of(service: str) -> list[str]:

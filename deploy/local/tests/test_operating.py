@@ -27,9 +27,16 @@ def test_service_keys_are_printed_as_lines_for_env_and_belong_together():
 
 
 @pytest.mark.parametrize(
-    "command", ["create-admin --username a --email a@example.com --password x", "rotate-keys", "reconcile"]
+    "command",
+    ["create-admin --username a --email a@example.com --password x", "rotate-keys", "reconcile", "rebuild realtime"],
 )
 def test_without_a_database_an_operator_is_told_so(command):
     done = CliRunner().invoke(cli.app, command.split())
     assert done.exit_code == 1
     assert "The database is not running" in done.output
+
+
+def test_only_what_is_made_of_others_data_can_be_rebuilt():
+    done = CliRunner().invoke(cli.app, ["rebuild", "orders"])
+    assert done.exit_code == 2
+    assert "realtime" in done.output

@@ -137,6 +137,7 @@ INSIDE = (
     Inside("catalog", "POST", "/internal/reservations/", ("orders",), sent=a_wish_to_hold),
     Inside("cart", "GET", "/internal/carts/{user_id}/", ("orders",), ids=lambda _, owner: {"user_id": owner.id}),
     Inside("orders", "POST", "/internal/orders/{order_id}/resolve/", ("catalog",), ids=an_order),
+    Inside("orders", "GET", "/internal/orders/", ("realtime",)),
 )
 """What sister services ask each other with tokens of their own."""
 

@@ -12,13 +12,15 @@ from common.replies import reply, tagged
 from orders.counting import Counts
 from orders.models import Status
 from orders.moving import cancel_order, move_order
-from orders.queries import list_orders, read_order, read_timeline
+from orders.queries import list_briefs, list_orders, read_order, read_timeline
 from orders.resolving import resolve
 from orders.schemas import (
+    BriefQuery,
     Cancellation,
     Change,
     MoveView,
     NewOrder,
+    OrderBriefs,
     OrdersQuery,
     OrderView,
     Resolution,
@@ -29,7 +31,7 @@ from orders.summing import sum_up
 from orders.till import Till
 
 router = APIRouter(prefix="/api/orders", tags=["orders"], dependencies=signed)
-internal = APIRouter(prefix="/internal/orders", include_in_schema=False, dependencies=[called_by("catalog")])
+internal = APIRouter(prefix="/internal/orders", include_in_schema=False)
 
 TillDep = Annotated[Till, from_state("till")]
 OwnersLimit = Annotated[Status, from_state("customer_cancel_until")]
@@ -135,7 +137,13 @@ def timeline(user: CurrentUser, sessions: SessionsDep, order_id: UUID) -> list[M
     return read_timeline(sessions, user, order_id)
 
 
-@internal.post("/{order_id}/resolve/")
+@internal.get("/", dependencies=[called_by("realtime")])
+def list_for_sisters(query: Annotated[BriefQuery, Query()], sessions: SessionsDep) -> OrderBriefs:
+    """All orders that were placed as they are now, in the order of their ids, a page at a time."""
+    return list_briefs(sessions, query)
+
+
+@internal.post("/{order_id}/resolve/", dependencies=[called_by("catalog")])
 def final_word(sessions: SessionsDep, order_id: UUID) -> Resolution:
     """The final word on a placement, for catalog's sweeper; an overdue one is given up by being asked for."""
     return Resolution.model_validate({"outcome": resolve(sessions, order_id)})

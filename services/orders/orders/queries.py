@@ -12,8 +12,8 @@ from common.pagination import Page, keyed, numbered
 from common.tokens import User
 from orders import finding
 from orders.counting import Counts
-from orders.models import Order, OrderMove, Placement
-from orders.schemas import MoveView, OrdersQuery, OrderView
+from orders.models import Order, OrderLine, OrderMove, Placement
+from orders.schemas import BriefLine, BriefQuery, MoveView, OrderBrief, OrderBriefs, OrdersQuery, OrderView
 from orders.summing import check_range
 
 
@@ -81,3 +81,23 @@ def read_timeline(sessions: Sessions, user: User, order_id: UUID) -> list[MoveVi
         )
         for move in moves
     ]
+
+
+def list_briefs(sessions: Sessions, query: BriefQuery) -> OrderBriefs:
+    """The next placed orders after an id, each as it was at one moment with its version; lines never change."""
+    columns = (Order.id, Order.number, Order.user_id, Order.status, Order.version, Order.updated_at)
+    wanted = select(*columns).where(Order.placement == Placement.PLACED).order_by(Order.id).limit(query.limit)
+    if query.after is not None:
+        wanted = wanted.where(Order.id > query.after)
+    with sessions.begin() as session:
+        found = session.execute(wanted.with_hint(Order, "FORCE INDEX (PRIMARY)")).all()
+        lines = _brief_lines(session, [row.id for row in found])
+    return OrderBriefs(orders=[OrderBrief(**row._mapping, lines=lines[row.id]) for row in found])
+
+
+def _brief_lines(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[BriefLine]]:
+    lines: dict[UUID, list[BriefLine]] = {order: [] for order in ids}
+    columns = (OrderLine.order_id, OrderLine.product_id, OrderLine.quantity)
+    for order, product, quantity in session.execute(select(*columns).where(OrderLine.order_id.in_(ids))):
+        lines[order].append(BriefLine(product_id=product, quantity=quantity))
+    return lines

@@ -22,6 +22,8 @@ from orders.models import Order, OrderLine, Status
 
 MOST_LINES = 100
 MOST_PIECES = 999
+MOST_BRIEFS = 500
+"""Orders in one answer to a sister."""
 MOST_TOTAL = Decimal("9999999999999999.99")
 
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
@@ -204,3 +206,33 @@ class StatsView(View):
 
 class Resolution(View):
     outcome: Literal["placed", "pending", "cancelled", "unknown"]
+
+
+class BriefQuery(BaseModel):
+    """The next orders after an id, or the first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    after: UUID | None = None
+    limit: Annotated[int, Field(ge=1, le=MOST_BRIEFS)] = MOST_BRIEFS
+
+
+class BriefLine(View):
+    product_id: int
+    quantity: int
+
+
+class OrderBrief(View):
+    """An order as a sister counts it."""
+
+    id: UUID
+    number: str
+    user_id: UUID
+    status: Status
+    version: int
+    updated_at: datetime
+    lines: list[BriefLine]
+
+
+class OrderBriefs(View):
+    orders: list[OrderBrief]

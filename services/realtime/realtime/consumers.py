@@ -1,8 +1,6 @@
 """The event door: orders are counted and their steps told, and where uploads stand is noted."""
 
-from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -11,9 +9,10 @@ from common.events.catalog import AboutImport
 from common.events.orders import OrderCancelled, OrderEvent, OrderPlaced
 from common.ids import made_at
 from realtime.imports import note_imports
-from realtime.news import News
+from realtime.news import News, Sale
 from realtime.noting import note_orders
 from realtime.ranking import count_recent
+from realtime.rebuilding import sift, summed
 from realtime.usecases import count_sold, take_turn
 
 
@@ -28,16 +27,16 @@ def hear(session: Session, events: Sequence[Event]) -> News:
 
 
 def _count(session: Session, told: Sequence[OrderEvent]) -> News:
-    take_turn(session)
-    changes: Counter[int] = Counter()
-    sales: Counter[tuple[datetime, int]] = Counter()
-    for event in told:
-        placed_at = made_at(event.order_id) or event.at
-        for line in event.lines:
-            changes[line.product_id] += _sign(event) * line.quantity
-            sales[placed_at, line.product_id] += _sign(event) * line.quantity
-    count_recent(session, sales)
+    turn = take_turn(session)
+    changes, by_time = summed(sift(session, turn, [sale for event in told for sale in _sales(event)]))
+    count_recent(session, by_time)
     return News(count_sold(session, changes), note_orders(session, told))
+
+
+def _sales(event: OrderEvent) -> list[Sale]:
+    placed_at, sign = made_at(event.order_id) or event.at, _sign(event)
+    lines = event.lines if sign else []
+    return [Sale(event.order_id, event.version, placed_at, it.product_id, sign * it.quantity) for it in lines]
 
 
 def _sign(event: OrderEvent) -> int:

@@ -6,11 +6,15 @@ from fastapi import FastAPI
 
 from common.app import Service
 from common.running import Every
-from realtime import api, consumers, imports, noting, own_sockets, queries, ranking, sockets, streaming, usecases
+from realtime import api, consumers, own_sockets, queries, sockets, streaming, usecases
 from realtime.audience import Audience
 from realtime.desk import Desk
 from realtime.entrance import Entrance
 from realtime.hints import Hints
+from realtime.imports import Reports, forget_imports
+from realtime.noting import forget_orders
+from realtime.ranking import Rankings, forget_old
+from realtime.rebuilding import forget_rebuilds
 from realtime.settings import RealtimeSettings
 from realtime.tickets import Tickets
 
@@ -29,17 +33,17 @@ def build(settings: RealtimeSettings | None = None) -> FastAPI:
     entrance = Entrance(service.tokens, tickets, settings.cors_origins, *limits)
     service.hears(consumers.hear, after=hints.give)
     service.runs(audience, desk, entrance, hints)
-    for tidy in (usecases.tidy, ranking.forget_old, noting.forget_orders, imports.forget_imports):
+    for tidy in (usecases.tidy, forget_old, forget_orders, forget_imports, forget_rebuilds):
         service.runs(Every(f"realtime {tidy.__name__}", TIDY_S, partial(tidy, service.sessions)))
     return service.app(
         routers=[service.operations("/api/realtime"), api.router, streaming.router, sockets.router, own_sockets.router],
         state={
             "audience": audience,
             "desk": desk,
-            "reports": imports.Reports(service.sessions),
+            "reports": Reports(service.sessions),
             "entrance": entrance,
             "tickets": tickets,
-            "rankings": ranking.Rankings(service.sessions),
+            "rankings": Rankings(service.sessions),
             "send_timeout_s": settings.send_timeout_s,
         },
     )

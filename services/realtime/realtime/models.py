@@ -43,6 +43,10 @@ class Stream(Base):
     id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     name: Mapped[UUID] = mapped_column(Uuid)
     seq: Mapped[int] = mapped_column(BigInteger)
+    rebuild: Mapped[UUID | None] = mapped_column(Uuid)
+    """The generation of counts that is being built beside these, if one is."""
+    counted: Mapped[UUID | None] = mapped_column(Uuid)
+    """The generation that the counts were last built as."""
 
 
 class SoldIn(Base):
@@ -120,3 +124,53 @@ class Import(Base):
     failed: Mapped[int] = mapped_column(BigInteger)
     duplicates: Mapped[int] = mapped_column(BigInteger)
     heard_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+class CountedOrder(Base):
+    """An order as a rebuild has counted it: what was said of it up to this version is in the counts."""
+
+    __tablename__ = "counted_orders"
+    __table_args__ = TABLE_OPTIONS
+
+    generation: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    order_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger)
+
+
+class Rebuilt(Base):
+    """`Sold` as a rebuild makes it."""
+
+    __tablename__ = "rebuilt"
+    __table_args__ = TABLE_OPTIONS
+
+    generation: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    product_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    sold: Mapped[int] = mapped_column(BigInteger)
+
+
+class RebuiltIn(Base):
+    """`SoldIn` as a rebuild makes it."""
+
+    __tablename__ = "rebuilt_in"
+    __table_args__ = TABLE_OPTIONS
+
+    generation: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    span_s: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    begin: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    product_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    sold: Mapped[int] = mapped_column(BigInteger)
+
+
+class Heard(Base):
+    """A sale, or one taken back, that was heard of while a rebuild went on."""
+
+    __tablename__ = "heard_meanwhile"
+    __table_args__ = (Index("ix_heard_meanwhile_generation", "generation"), TABLE_OPTIONS)
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=True)
+    generation: Mapped[UUID] = mapped_column(Uuid)
+    order_id: Mapped[UUID] = mapped_column(Uuid)
+    version: Mapped[int] = mapped_column(BigInteger)
+    placed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    product_id: Mapped[int] = mapped_column(BigInteger)
+    units: Mapped[int] = mapped_column(BigInteger)

@@ -19,6 +19,16 @@ class Step(NamedTuple):
     at: datetime
 
 
+class Sale(NamedTuple):
+    """Units of a product out of an order, less than nothing when they are taken back, by one version of the order."""
+
+    order_id: UUID
+    version: int
+    placed_at: datetime
+    product_id: int
+    units: int
+
+
 class Standing(NamedTuple):
     """Where an order stands, since when."""
 

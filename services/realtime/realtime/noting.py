@@ -16,6 +16,7 @@ from common.clock import now
 from common.database import Sessions, affected, retried
 from common.events.orders import OrderCancelled, OrderEvent, OrderPlaced, OrderStatusChanged
 from common.outbox import KEEP_HEARD, PURGE_CHUNK
+from realtime.clients import Order
 from realtime.models import ORDERS, OrderEntry, OrderState
 from realtime.news import Step
 from realtime.usecases import advance
@@ -65,6 +66,19 @@ def _status(event: OrderEvent) -> str:
 def _previous(event: OrderEvent) -> str | None:
     """Where the order stood as it says itself; None of one that is new."""
     return None if isinstance(event, OrderPlaced) else cast(OrderStatusChanged | OrderCancelled, event).previous
+
+
+def note_standing(session: Session, orders: Iterable[Order]) -> None:
+    """Note how orders stand by their owner's own word; nothing is told of it. The caller has its turn."""
+    moved = {order.id: order for order in orders if order.updated_at > now() - KEPT}
+    known = _known(session, set(moved))
+    newer = [moved[order] for order in sorted(moved) if moved[order].version > known.get(order, (0, None))[0]]
+    _write_states(session, [_state(order) for order in newer])
+
+
+def _state(order: Order) -> dict[str, Any]:
+    same = {name: getattr(order, name) for name in ("user_id", "number", "status", "version")}
+    return {**same, "order_id": order.id, "at": order.updated_at}
 
 
 def _write_states(session: Session, states: Sequence[dict[str, Any]]) -> None:

@@ -7,7 +7,7 @@ is taken from the same minute, and what is heard late, after an outage, does not
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Table, delete, func, select
 from sqlalchemy.dialects.mysql import insert as upsert
@@ -53,6 +53,14 @@ class Ranking(NamedTuple):
 
 def count_recent(session: Session, sales: Sales) -> None:
     """Add to the counts of the spans that are still asked for, in the caller's transaction and by their keys."""
+    added = recent(sales)
+    if added:
+        new = upsert(SOLD_IN)
+        session.execute(new.on_duplicate_key_update(sold=SOLD_IN.c.sold + new.inserted.sold), added)
+
+
+def recent(sales: Sales) -> list[dict[str, Any]]:
+    """The sales as rows of the spans that are still asked for, by their keys."""
     rows: dict[tuple[int, datetime, int], int] = {}
     for span, kept in KEPT.items():
         oldest = _begin(now() - kept, span)
@@ -60,14 +68,11 @@ def count_recent(session: Session, sales: Sales) -> None:
             key = (int(span.total_seconds()), _begin(at, span), product)
             if key[1] >= oldest:
                 rows[key] = rows.get(key, 0) + units
-    added = [
+    return [
         {"span_s": span_s, "begin": begin, "product_id": product, "sold": rows[span_s, begin, product]}
         for span_s, begin, product in sorted(rows)
         if rows[span_s, begin, product]
     ]
-    if added:
-        new = upsert(SOLD_IN)
-        session.execute(new.on_duplicate_key_update(sold=SOLD_IN.c.sold + new.inserted.sold), added)
 
 
 def read_ranking(sessions: Sessions, window: str) -> Ranking:

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import cast
+from typing import NamedTuple, cast
+from uuid import UUID
 
 from sqlalchemy import Column, Table, delete, func, insert, select, update
 from sqlalchemy.dialects.mysql import insert as upsert
@@ -24,9 +25,17 @@ WINDOW = timedelta(hours=1)
 _counts = select(SOLD.c.product_id, SOLD.c.sold).order_by(SOLD.c.product_id)
 
 
-def take_turn(session: Session) -> None:
+class Turn(NamedTuple):
+    """The generations of counts: the one that is being built beside the present one, and the present one."""
+
+    rebuild: UUID | None
+    counted: UUID | None
+
+
+def take_turn(session: Session) -> Turn:
     """Let no other batch be written before the caller's transaction has ended."""
-    session.execute(select(STREAM.c.seq).where(STREAM.c.id == COUNTS).with_for_update())
+    row = select(STREAM.c.rebuild, STREAM.c.counted).where(STREAM.c.id == COUNTS)
+    return Turn(*session.execute(row.with_for_update()).one())
 
 
 def count_sold(session: Session, changes: Mapping[int, int]) -> list[Count]:
@@ -38,7 +47,7 @@ def count_sold(session: Session, changes: Mapping[int, int]) -> list[Count]:
     moved = {product: changes[product] for product in sorted(changes) if changes[product]}
     if not moved:
         return []
-    _add(session, moved)
+    add_sold(session, moved)
     sold = session.execute(_counts.where(SOLD.c.product_id.in_(moved))).all()
     first = advance(session, COUNTS, len(sold)) - len(sold) + 1
     counts = [Count(seq, product, max(units, 0)) for seq, (product, units) in enumerate(sold, first)]
@@ -47,7 +56,8 @@ def count_sold(session: Session, changes: Mapping[int, int]) -> list[Count]:
     return counts
 
 
-def _add(session: Session, changes: Mapping[int, int]) -> None:
+def add_sold(session: Session, changes: Mapping[int, int]) -> None:
+    """Add to the counts, and to nothing else."""
     rows = upsert(SOLD)
     added = rows.on_duplicate_key_update(sold=SOLD.c.sold + rows.inserted.sold)
     session.execute(added, [{"product_id": product, "sold": change} for product, change in changes.items()])

@@ -1,6 +1,7 @@
 """An order as orders would speak of it, step by step."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,7 @@ class Purchase:
     id: UUID = field(default_factory=new_id)
     status: str = "pending"
     version: int = 0
+    at: datetime = field(default_factory=now)
 
     @property
     def number(self) -> str:
@@ -40,6 +42,7 @@ class Purchase:
     def _next(self, status: str) -> dict[str, Any]:
         self.status = status
         self.version += 1
+        self.at = now()
         return {
             "order_id": self.id,
             "version": self.version,
@@ -51,5 +54,5 @@ class Purchase:
                 Line(product_id=product, sku=None, name="A thing", quantity=quantity, price=Decimal("1.00"))
                 for product, quantity in self.lines.items()
             ],
-            "at": now(),
+            "at": self.at,
         }

@@ -1,0 +1,196 @@
+"""The rebuilding room: the counts built anew out of orders' own data, beside those that are told, while events go on.
+
+A generation of counts begins by being noted in the stream's row. From then on each batch puts its sales aside as well.
+Then orders is asked for all orders, page by page; of each it tells the version, which is that of the last event said of
+it, and the version is kept. What is in the counts at the end are
+
+- all orders as their pages said, and
+- of what was put aside that which is of a later version than the order's page, or of an order that was in no page.
+
+That is each event once: whatever was heard before the beginning had been committed at orders before, so the pages,
+which were read later, hold it. Whatever was heard after the beginning was put aside, and its version tells whether the
+page held it. Whatever is heard after the end is asked the same: an event up to the kept version is in the counts
+already, be it that it was on its way for long or lay with the dead letters.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import Table, delete, func, insert, select, update
+from sqlalchemy.dialects.mysql import insert as upsert
+from sqlalchemy.orm import Session
+
+from common.bulk import insert_rows
+from common.clock import now
+from common.database import Sessions, affected, retried
+from common.errors import Conflict
+from common.ids import made_at, new_id
+from common.outbox import KEEP_HEARD, PURGE_CHUNK
+from realtime.clients import Order, Orders
+from realtime.models import COUNTS, CountedOrder, Heard, Rebuilt, RebuiltIn, Sold, SoldIn, Stream
+from realtime.news import Sale
+from realtime.noting import CANCELLED, note_standing
+from realtime.ranking import count_recent, recent
+from realtime.usecases import Turn, add_sold, take_turn
+
+COUNTED, REBUILT, REBUILT_IN, HEARD, SOLD, SOLD_IN, STREAM = (
+    cast(Table, entity.__table__) for entity in (CountedOrder, Rebuilt, RebuiltIn, Heard, Sold, SoldIn, Stream)
+)
+
+PAGE = 500
+GIVEN_UP_AFTER = timedelta(hours=6)
+"""A rebuild that has not come to its end by then has died; batches need not put anything aside for it any more."""
+KEPT = KEEP_HEARD
+"""How long late events are known by their orders' versions: as long as repeated ones are by their ids."""
+
+Sales = dict[tuple[datetime, int], int]
+
+
+def sift(session: Session, turn: Turn, sales: Sequence[Sale]) -> list[Sale]:
+    """Put a batch's sales aside for the rebuild that goes on; those of them that the present counts do not hold yet."""
+    if turn.rebuild is not None and sales:
+        session.execute(insert(HEARD), [{"generation": turn.rebuild, **sale._asdict()} for sale in sales])
+    if turn.counted is None or not sales:
+        return list(sales)
+    known = select(COUNTED.c.order_id, COUNTED.c.version).where(COUNTED.c.generation == turn.counted)
+    rows = session.execute(known.where(COUNTED.c.order_id.in_({sale.order_id for sale in sales})))
+    counted: dict[UUID, int] = {row.order_id: row.version for row in rows}
+    return [sale for sale in sales if sale.version > counted.get(sale.order_id, 0)]
+
+
+def summed(sales: Iterable[Sale]) -> tuple[Counter[int], Sales]:
+    """The change of each product, and of each by the time its order was placed."""
+    changes: Counter[int] = Counter()
+    by_time: Counter[tuple[datetime, int]] = Counter()
+    for sale in sales:
+        changes[sale.product_id] += sale.units
+        by_time[sale.placed_at, sale.product_id] += sale.units
+    return changes, by_time
+
+
+def rebuild_counts(sessions: Sessions, orders: Orders) -> int:
+    """Build all counts anew; how many orders there were. Raises Unavailable, or Conflict when another one has begun.
+
+    The streams get new ids, so whoever listens connects again and is told everything as a reset.
+    """
+    generation = _begin(sessions)
+    count, last = 0, None
+    while page := orders.page(last, PAGE):
+        _take_in(sessions, generation, page)
+        count, last = count + len(page), page[-1].id
+    _put_in_place(sessions, generation)
+    return count
+
+
+@retried
+def _begin(sessions: Sessions) -> UUID:
+    generation = new_id()
+    with sessions.begin() as session:
+        take_turn(session)
+        session.execute(update(STREAM).where(STREAM.c.id == COUNTS).values(rebuild=generation))
+    return generation
+
+
+@retried
+def _take_in(sessions: Sessions, generation: UUID, page: Sequence[Order]) -> None:
+    """Count a page, and keep which version of each order that was."""
+    sales = [sale for order in page for sale in _sales(order)]
+    changes, by_time = summed(sales)
+    with sessions.begin() as session:
+        _check(take_turn(session), generation)
+        insert_rows(
+            session, COUNTED, ("order_id", "version"), [(it.id, it.version) for it in page], generation=generation
+        )
+        _add(session, REBUILT, generation, [{"product_id": it, "sold": changes[it]} for it in sorted(changes)])
+        _add(session, REBUILT_IN, generation, recent(by_time))
+        note_standing(session, page)
+
+
+def _sales(order: Order) -> list[Sale]:
+    """What has come of an order; one that is cancelled has been sold and taken back."""
+    placed_at = made_at(order.id) or order.updated_at
+    sign = 0 if order.status == CANCELLED else 1
+    return [Sale(order.id, order.version, placed_at, it.product_id, sign * it.quantity) for it in order.lines]
+
+
+def _add(session: Session, table: Table, generation: UUID, rows: Sequence[dict[str, Any]]) -> None:
+    if rows:
+        new = upsert(table)
+        added = new.on_duplicate_key_update(sold=table.c.sold + new.inserted.sold)
+        session.execute(added, [{"generation": generation, **row} for row in rows])
+
+
+@retried
+def _put_in_place(sessions: Sessions, generation: UUID) -> None:
+    """Let the counts be those of this generation, with all that was heard meanwhile.
+
+    Each stream skips a number, which nobody passes over in silence: every process reads everything anew.
+    """
+    with sessions.begin() as session:
+        _check(take_turn(session), generation)
+        changes, by_time = summed(_later(session, generation))
+        for ours, theirs in ((SOLD, REBUILT), (SOLD_IN, REBUILT_IN)):
+            names = ours.columns.keys()
+            session.execute(delete(ours))
+            made = select(*(theirs.c[name] for name in names)).where(theirs.c.generation == generation)
+            session.execute(insert(ours).from_select(names, made))
+        if changes:
+            add_sold(session, {product: changes[product] for product in sorted(changes)})
+        count_recent(session, by_time)
+        for stream in session.scalars(select(Stream)):
+            stream.name, stream.seq = new_id(), stream.seq + 1
+            if stream.id == COUNTS:
+                stream.rebuild, stream.counted = None, generation
+
+
+def _later(session: Session, generation: UUID) -> list[Sale]:
+    """What was heard meanwhile and is in no page."""
+    page = (COUNTED.c.generation == HEARD.c.generation) & (COUNTED.c.order_id == HEARD.c.order_id)
+    wanted = select(*(HEARD.c[name] for name in Sale._fields)).select_from(HEARD.outerjoin(COUNTED, page))
+    later = HEARD.c.version > func.coalesce(COUNTED.c.version, 0)
+    return [Sale(*row) for row in session.execute(wanted.where(HEARD.c.generation == generation, later))]
+
+
+def _check(turn: Turn, generation: UUID) -> None:
+    if turn.rebuild != generation:
+        raise Conflict("another rebuild has begun meanwhile, or this one took too long", code="rebuild_superseded")
+
+
+def forget_rebuilds(sessions: Sessions) -> None:
+    """Give up a rebuild that has died, and drop what generations leave behind, a chunk per transaction."""
+    turn = _let_go(sessions)
+    for table in (COUNTED, REBUILT, REBUILT_IN, HEARD):
+        needed = {turn.rebuild, turn.counted if table is COUNTED else None}
+        for generation in _generations(sessions, table) - needed:
+            while _drop(sessions, table, generation) == PURGE_CHUNK:
+                pass
+
+
+@retried
+def _let_go(sessions: Sessions) -> Turn:
+    with sessions.begin() as session:
+        turn = take_turn(session)
+        still = Turn(_if_young(turn.rebuild, GIVEN_UP_AFTER), _if_young(turn.counted, KEPT))
+        if still != turn:
+            session.execute(update(STREAM).where(STREAM.c.id == COUNTS).values(still._asdict()))
+        return still
+
+
+def _if_young(generation: UUID | None, most: timedelta) -> UUID | None:
+    begun = made_at(generation) if generation is not None else None
+    return generation if begun is not None and begun > now() - most else None
+
+
+def _generations(sessions: Sessions, table: Table) -> set[UUID | None]:
+    with sessions.begin() as session:
+        return set(session.scalars(select(table.c.generation).distinct()))
+
+
+@retried
+def _drop(sessions: Sessions, table: Table, generation: UUID | None) -> int:
+    with sessions.begin() as session:
+        old = delete(table).where(table.c.generation == generation)
+        return affected(session.execute(old.with_dialect_options(mysql_limit=PURGE_CHUNK)))
