@@ -1,24 +1,27 @@
-"""The sockets: an echo, and sold counts without a gap."""
+"""The sockets: an echo, sold counts without a gap, one's own orders, and how an upload comes along."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from common.testing.waiting import eventually
+from stoa.operating import run_command
 
-from .people import Json, Person, Visitor, new_product, ok
+from .people import Json, Person, Visitor, all_at_once, new_product, ok
 from .site import PATIENCE_S, Site
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
 @contextmanager
-def _socket(site: Site, path: str) -> Iterator[ClientConnection]:
-    with connect(f"{site.sockets}{path}", proxy=None, open_timeout=PATIENCE_S) as socket:
+def _socket(site: Site, path: str, **headers: str) -> Iterator[ClientConnection]:
+    url = f"{site.sockets}{path}"
+    with connect(url, proxy=None, open_timeout=PATIENCE_S, additional_headers=headers) as socket:
         yield socket
 
 
@@ -161,3 +164,81 @@ def test_what_sells_best_stands_first(admin: Person, ada: Person, stranger: Visi
     eventually(lambda: among_the_best((cup, 901), (jar, 900)), PATIENCE_S)
     ok(ada.delete(f"/api/orders/{order['id']}/"))
     eventually(lambda: among_the_best((jar, 900)), PATIENCE_S)
+
+
+def _close_code(socket: ClientConnection) -> int | None:
+    """With which code the server ends the conversation, whatever it says before."""
+    try:
+        while True:
+            socket.recv(timeout=PATIENCE_S)
+    except ConnectionClosed as closed:
+        return closed.rcvd.code if closed.rcvd else None
+
+
+def _ticket(person: Person) -> str:
+    return str(ok(person.post("/api/realtime/ticket/"))["ticket"])
+
+
+def test_a_browser_hears_of_its_users_orders_until_the_user_signs_out(
+    site: Site, admin: Person, ben: Person, newcomer: Callable[[], Person]
+) -> None:
+    eve, jar = newcomer(), new_product(admin)
+    ticket = _ticket(eve)
+    with _socket(site, f"/ws/orders/?ticket={ticket}", Origin=site.url) as socket:
+        assert _next(socket)["type"] == "hello"
+        with _socket(site, f"/ws/orders/?ticket={ticket}") as again:
+            assert _close_code(again) == 4401
+        ok(ben.order(jar), 201)
+        order = ok(eve.order(jar), 201)
+        placed = _next(socket)
+        assert (placed["type"], placed["order_id"], placed["status"]) == ("order_update", order["id"], "pending")
+        ok(admin.patch(f"/api/orders/{order['id']}/", {"status": "processing"}))
+        assert (_next(socket)["status"], order["number"]) == ("processing", placed["number"])
+        ok(eve.post("/api/auth/logout/"))
+        assert _close_code(socket) == 4401
+
+
+def test_orders_are_shown_to_no_stranger_and_no_other_page(site: Site, ada: Person) -> None:
+    with _socket(site, "/ws/orders/", Origin="https://evil.example", **ada.headers) as socket:
+        assert _close_code(socket) == 4403
+    with _socket(site, f"/ws/orders/?token={ada.token}") as socket:
+        assert _close_code(socket) == 4401
+    with _socket(site, "/ws/orders/") as socket:
+        socket.send(json.dumps({"action": "ping"}))
+        assert _close_code(socket) == 4401
+
+
+def test_an_administrator_sees_an_upload_to_its_end(site: Site, admin: Person, ada: Person) -> None:
+    rows = "".join(f"WS-{number},Lamp {number},2.50\n" for number in range(2000))
+    csv = {"headers": {"Content-Type": "text/csv"}, "content": f"sku,name,price\n{rows}"}
+    task = ok(admin.post("/api/products/bulk-upload/", **csv), 202)["task_id"]
+    with _socket(site, f"/ws/imports/{task}/", **ada.headers) as socket:
+        assert _close_code(socket) == 4403
+    with _socket(site, f"/ws/imports/{task}/", **admin.headers) as socket:
+        while (said := _next(socket))["status"] != "finished":
+            assert (said["type"], said["task_id"]) == ("import_progress", task)
+        assert (said["processed"], said["created"]) == (2000, 2000)
+        assert _close_code(socket) == 1000
+
+
+def test_the_counts_are_right_after_they_were_built_anew_while_people_ordered(
+    site: Site, admin: Person, crowd: list[Person], stranger: Visitor
+) -> None:
+    jar = new_product(admin, stock=1000)
+
+    def shown() -> int:
+        return int(ok(stranger.get(f"/api/realtime/products/?ids={jar}"))["data"][0]["sold_count"])
+
+    def trade(person: Person) -> None:
+        kept, given_back = ok(person.order(jar, 2), 201), ok(person.order(jar, 3), 201)
+        ok(person.delete(f"/api/orders/{given_back['id']}/"))
+        assert kept["status"] == "pending"
+
+    def do(it: Person | None) -> None:
+        if it is not None:
+            trade(it)
+        else:
+            assert run_command(site.stack, "realtime", "rebuild") == 0
+
+    all_at_once(do, [*crowd[:4], None, *crowd[4:8]], 4)
+    eventually(lambda: shown() == 2 * len(crowd[:8]), PATIENCE_S)
