@@ -19,6 +19,7 @@ from common.testing.waiting import eventually
 from realtime import noting
 from realtime.main import build
 from realtime.models import ORDERS, OrderEntry, OrderState, Stream
+from realtime.queries import OrderLog
 from realtime.settings import RealtimeSettings
 
 from .purchase import Purchase
@@ -197,8 +198,6 @@ def test_the_newest_orders_are_told_and_no_more_than_a_page_holds(
 def test_what_comes_while_a_snapshot_is_read_is_told_after_it(
     client: TestClient, broker: Broker, ada: SignedUser, order: Purchase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from realtime.queries import OrderLog
-
     read = OrderLog.standing
     told: list[int] = []
 
