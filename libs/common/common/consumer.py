@@ -42,6 +42,8 @@ from common.letters import ATTEMPT, DEAD_AT, DETAIL, QUEUE, REASON
 
 log = structlog.get_logger(__name__)
 
+IN_HAND = "in hand"
+"""Key in `session.info`: the envelopes of the events that the handler is given."""
 DATABASE_PAUSE_S = 2.0
 """Between two tries of a batch while the database is away; the queue waits, nothing goes through the delays."""
 
@@ -67,6 +69,12 @@ class Heard:
     message: AbstractIncomingMessage
     envelope: Envelope
     event: Event
+
+
+def envelopes(session: Session) -> Sequence[Envelope]:
+    """The envelopes of the events that a handler was given with this session, in the same order."""
+    found: Sequence[Envelope] = session.info[IN_HAND]
+    return found
 
 
 def one_by_one(handlers: Mapping[type[Event], Handler]) -> Handle:
@@ -202,12 +210,13 @@ class Consumer:
     def _commit(self, heard: Sequence[Heard]) -> object:
         with self._sessions.begin() as session:
             fresh = outbox.first_time(session, [(item.envelope.id, item.envelope.type) for item in heard])
-            events: list[Event] = []
+            new: list[Heard] = []
             for item in heard:
                 if item.envelope.id in fresh:
                     fresh.discard(item.envelope.id)
-                    events.append(item.event)
-            return self._handle(session, events) if events else None
+                    new.append(item)
+            session.info[IN_HAND] = [item.envelope for item in new]
+            return self._handle(session, [item.event for item in new]) if new else None
 
     async def _understand(self, channel: AbstractChannel, message: AbstractIncomingMessage) -> Heard | None:
         """The message's event; what cannot be one is dead-lettered at once."""

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from common import consumer as consumers
 from common import outbox
 from common.broker import connect, dead_letter_name, declare_delays, declare_events, disconnect, queue_name
-from common.consumer import ATTEMPT, After, Consumer, Handle, NotYet, one_by_one
+from common.consumer import ATTEMPT, After, Consumer, Handle, NotYet, envelopes, one_by_one
 from common.database import LostRace, Sessions, new_engine, new_sessions
 from common.errors import Unavailable
 from common.events import Event
@@ -84,6 +84,21 @@ def test_an_event_that_comes_several_times_counts_once(
     eventually(lambda: "once" in effects())
     done(broker)
     assert sorted(effects()) == ["once", "thrice"]
+
+
+def test_a_handler_may_ask_for_the_envelopes_of_the_events_that_are_new(
+    broker: Broker, sessions: Sessions, keep: Keep, registered: Registered, effects: Effects
+) -> None:
+    def hear(session: Session, events: Sequence[Event]) -> None:
+        for event, envelope in zip(events, envelopes(session), strict=True):
+            what = f"{envelope.id} {event.username}"  # type: ignore[attr-defined]
+            session.execute(text("INSERT INTO effects (what) VALUES (:what)"), {"what": what})
+
+    told = [broker.tell(registered(name=name), times=2) for name in ("one", "two")]
+    keep(Consumer("toys", broker.url, sessions, hear))
+    eventually(lambda: len(effects()) == 2)
+    done(broker)
+    assert effects() == [f"{envelope.id} {envelope.data['username']}" for envelope in told]
 
 
 def test_two_replicas_that_get_the_same_event_have_one_effect(
