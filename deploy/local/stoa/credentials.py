@@ -17,6 +17,7 @@ class Credentials:
     """What the servers and services share, and nobody else."""
 
     secret_key: str
+    webhook_key: str
     rabbitmq_password: str
     mysql_root_password: str
     mysql_passwords: Mapping[str, str]
@@ -41,6 +42,7 @@ def read_credentials(settings: Settings) -> Credentials:
     known = kept | given
     return Credentials(
         secret_key=known["secret_key"],
+        webhook_key=known["webhook_key"],
         rabbitmq_password=known["rabbitmq_password"],
         mysql_root_password=known["mysql_root_password"],
         mysql_passwords={schema: known[f"mysql_{schema}_password"] for schema in SCHEMAS},
@@ -49,7 +51,7 @@ def read_credentials(settings: Settings) -> Credentials:
 
 
 def _kept(path: Path) -> dict[str, str]:
-    passwords = ["secret_key", "rabbitmq_password", "mysql_root_password"]
+    passwords = ["secret_key", "webhook_key", "rabbitmq_password", "mysql_root_password"]
     passwords += [f"mysql_{name}_password" for name in SCHEMAS]
     old: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     new = {name: old.get(name) or secrets.token_urlsafe(36) for name in passwords}

@@ -101,6 +101,7 @@ class Settings(BaseSettings):
     customer_password: str = DEMO_CUSTOMER_PASSWORD
 
     secret_key: str = ""
+    webhook_key: str = ""
     rabbitmq_password: str = ""
     mysql_root_password: str = ""
     mysql_auth_password: str = ""
@@ -120,6 +121,8 @@ class Settings(BaseSettings):
     def _refuse_what_endangers_production(self) -> Self:
         if self.secret_key and len(self.secret_key) < 32:
             raise ValueError("STOA_SECRET_KEY needs at least 32 characters")
+        if self.webhook_key and len(self.webhook_key) < 32:
+            raise ValueError("STOA_WEBHOOK_KEY needs at least 32 characters")
         if bool(self.tls_cert) != bool(self.tls_key):
             raise ValueError("STOA_TLS_CERT and STOA_TLS_KEY belong together")
         if self.tls == "acme" and not self.public_host:

@@ -33,7 +33,7 @@ SERVICES = (
     Service("catalog", worker=("--pool", "prefork", "--concurrency", "1")),
     Service("cart"),
     Service("orders"),
-    Service("notifier", worker=("--pool", "threads", "--concurrency", "4")),
+    Service("notifier", worker=("--pool", "threads", "--concurrency", "8")),
     Service(
         "realtime",
         grace_s=10,
@@ -193,6 +193,7 @@ class Stack:
             "notifier": {
                 "STOA_SMTP_URL": f"smtp://127.0.0.1:{settings.port_of('mailbox smtp')}",
                 "STOA_MAIL_FROM": settings.mail_from,
+                "STOA_WEBHOOK_KEY": self.credentials.webhook_key,
             },
             "realtime": {
                 "STOA_CORS_ORIGINS": settings.cors_origins,

@@ -24,6 +24,12 @@ def test_it_has_the_same_processes_as_the_native_stack(services):
     assert services.keys() == ours | {"mysql", "rabbitmq", "redis", "mailbox", "gateway", "portal"}
 
 
+def test_workers_have_the_same_options_as_natively(services):
+    for one in SERVICES:
+        if one.worker:
+            assert " ".join(one.worker) in " ".join(services[f"{one.name}-worker"]["command"])
+
+
 def test_only_the_gateway_is_published_and_the_mailbox_on_this_machine_alone(services):
     published = {name: one["ports"] for name, one in services.items() if "ports" in one}
     assert published.keys() == {"gateway", "mailbox"}

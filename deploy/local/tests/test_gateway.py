@@ -21,6 +21,8 @@ OWNERS = {
     "/api/cart": "cart",
     "/api/orders/x/timeline/": "orders",
     "/api/notifications/": "notifier",
+    "/api/webhooks": "notifier",
+    "/api/webhooks/x/deliveries/": "notifier",
     "/api/realtime/top/": "realtime",
 }
 

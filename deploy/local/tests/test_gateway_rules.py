@@ -25,7 +25,8 @@ HIDDEN = [
     *("//internal/x/", "/./internal/", "/api/internal/", "/api/../internal/", "/internal%2fx", "/api//internal/"),
 ]
 METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "BREW"]
-PREFIXES = ["/api/auth", "/api/products", "/api/cart", "/api/orders", "/api/notifications", "/api/realtime"]
+PREFIXES = ["/api/auth", "/api/products", "/api/cart", "/api/orders", "/api/realtime"]
+PREFIXES += ["/api/notifications", "/api/webhooks"]
 OWN_PAGES = {"page-404@file", "page-426@file", "page-fine@file"}
 PAGES = {"account-pages@file", "pages@file"}
 """Those whose content security policy is the page's own."""

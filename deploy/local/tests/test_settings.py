@@ -45,6 +45,7 @@ def test_no_two_listeners_share_a_port():
         ({"STOA_PORT": "70000"}, "STOA_PORT"),
         ({"STOA_CURRENCY": "euro"}, "STOA_CURRENCY"),
         ({"STOA_SECRET_KEY": "short"}, "STOA_SECRET_KEY needs at least 32 characters"),
+        ({"STOA_WEBHOOK_KEY": "short"}, "STOA_WEBHOOK_KEY needs at least 32 characters"),
         ({"STOA_ENV": "production", "STOA_ADMIN_PASSWORD": "own"}, "production speaks https"),
         ({"STOA_ENV": "production", "STOA_TLS": "on"}, "STOA_ADMIN_PASSWORD"),
         ({"STOA_ENV": "production", "STOA_PUBLIC_URL": "https://shop.example"}, "STOA_ADMIN_PASSWORD"),
@@ -95,10 +96,8 @@ def test_secrets_are_made_once_and_readable_by_their_owner_only(tmp_path):
     settings = Settings(run=tmp_path)
     first = read_credentials(settings)
     assert read_credentials(settings) == first
-    assert (
-        len({first.secret_key, first.rabbitmq_password, *first.mysql_passwords.values(), *first.service_keys.values()})
-        == 14
-    )
+    passwords = {first.secret_key, first.webhook_key, first.rabbitmq_password, *first.mysql_passwords.values()}
+    assert len(passwords | set(first.service_keys.values())) == 15
     assert (tmp_path / "secrets.json").stat().st_mode & 0o077 == 0
 
 

@@ -9,6 +9,7 @@ import pytest
 from supervisor.options import ServerOptions
 
 from common.service_tokens import public_half
+from notifier.hooks.dispatch import SHARE
 from stoa.credentials import read_credentials
 from stoa.servers.server import NICENESS, yielding
 from stoa.settings import Settings
@@ -43,6 +44,16 @@ def test_only_auth_holds_the_key_that_guards_the_signing_keys(stack, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_only_notifier_holds_the_key_that_guards_the_secrets_of_webhooks(stack, name):
+    assert (stack.credentials.webhook_key in str(stack.service_environment(name))) == (name == "notifier")
+
+
+def test_mails_have_threads_that_no_integrator_can_hold_up():
+    options = next(service.worker for service in SERVICES if service.name == "notifier")
+    assert int(options[options.index("--concurrency") + 1]) >= 2 * SHARE
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_service_holds_its_own_key_and_the_public_halves_of_all(stack, name):
     environment = stack.service_environment(name)
     for service, key in stack.credentials.service_keys.items():
@@ -58,8 +69,9 @@ def test_the_shell_hands_on_settings_of_services_but_nothing_else(stack):
 
 
 def test_the_portal_and_the_gateway_hold_no_secret(stack):
-    secrets = {stack.credentials.secret_key, stack.credentials.rabbitmq_password, *stack.mysql.passwords.values()}
-    secrets |= set(stack.credentials.service_keys.values())
+    known = stack.credentials
+    secrets = {known.secret_key, known.webhook_key, known.rabbitmq_password, *stack.mysql.passwords.values()}
+    secrets |= set(known.service_keys.values())
     for process in (stack.portal, stack.gateway):
         assert not secrets & set(process.environment.values())
 

@@ -83,7 +83,9 @@ def apps(
         for name in SERVICES
     }
     own["catalog"] |= {"upload_dir": str(tmp_path_factory.mktemp("uploads")), "requeue_s": NEVER_S}
-    return {name: BUILD[name](**common, **own[name]) for name in SERVICES}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("notifier.tasks.enqueue_visits", lambda _: None)  # nor any that would visit webhooks
+        return {name: BUILD[name](**common, **own[name]) for name in SERVICES}
 
 
 @pytest.fixture(scope="session")

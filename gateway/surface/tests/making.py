@@ -139,14 +139,37 @@ def a_sent_mail(platform: Platform, owner: Caller) -> Made:
     return {"notification_id": mail_id}
 
 
+def room_for_a_webhook(platform: Platform, _: Caller) -> Made:
+    """A new webhook, and room for it: there may be only so many."""
+    admin = dict(platform.people["notifier"].someone("admin").headers)
+    notifier = platform.http["notifier"]
+    for known in notifier.get("/api/webhooks/?page_size=100", headers=admin).json()["results"]:
+        assert notifier.delete(f"/api/webhooks/{known['id']}/", headers=admin).status_code == 204
+    return {"json": {"url": "https://example.com/webhooks", "events": ["order.*"]}}
+
+
+def a_webhook(platform: Platform, owner: Caller) -> Made:
+    draft = room_for_a_webhook(platform, owner)
+    made = _by_admin(platform, "/api/webhooks/", 201, service="notifier", **draft)
+    return {"webhook_id": made["id"]}
+
+
+def a_delivery(platform: Platform, owner: Caller) -> Made:
+    made = a_webhook(platform, owner)
+    sent = _by_admin(platform, f"/api/webhooks/{made['webhook_id']}/test/", 202, service="notifier")
+    return made | {"delivery_id": sent["id"]}
+
+
 def _product(platform: Platform) -> Made:
     body = {"sku": f"M-{new_id()}", "name": "Oil lamp", "price": "2.50", "stock": 9}
     return _by_admin(platform, "/api/products/", 201, json=body)
 
 
-def _by_admin(platform: Platform, path: str, status: int, *, headers: Made | None = None, **sent: Any) -> Made:
-    shown = dict(platform.people["catalog"].someone("admin").headers) | (headers or {})
-    answer = platform.http["catalog"].post(path, headers=shown, **sent)
+def _by_admin(
+    platform: Platform, path: str, status: int, *, service: str = "catalog", headers: Made | None = None, **sent: Any
+) -> Made:
+    shown = dict(platform.people[service].someone("admin").headers) | (headers or {})
+    answer = platform.http[service].post(path, headers=shown, **sent)
     assert answer.status_code == status, answer.text
     made: Made = answer.json()
     return made

@@ -40,7 +40,7 @@ BUILD: Mapping[str, Callable[..., FastAPI]] = {
     "catalog": lambda **given: catalog.main.build(CatalogSettings(**given)),
     "cart": lambda **given: cart.main.build(CartSettings(**given)),
     "orders": lambda **given: orders.main.build(OrdersSettings(**given)),
-    "notifier": lambda **given: notifier.main.build(NotifierSettings(**given)),
+    "notifier": lambda **given: notifier.main.build(NotifierSettings(webhook_key=SECRET, **given)),
     "realtime": lambda **given: realtime.main.build(RealtimeSettings(**given)),
 }
 

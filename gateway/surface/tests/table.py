@@ -5,6 +5,7 @@ from .doors import Door, Inside, Service, sends
 from .making import (
     a_cancelled_upload,
     a_category,
+    a_delivery,
     a_guests_cart,
     a_mailed_challenge,
     a_new_category,
@@ -15,6 +16,7 @@ from .making import (
     a_sku,
     a_task,
     a_verification_link,
+    a_webhook,
     a_wish_to_hold,
     an_account,
     an_order,
@@ -25,6 +27,7 @@ from .making import (
     own_password,
     own_refresh_token,
     own_session,
+    room_for_a_webhook,
     something_in_the_cart,
 )
 from .services import SERVICES
@@ -109,6 +112,15 @@ notifier.members("GET", "/api/notifications/", 200)
 notifier.members("GET", "/api/notifications/preferences/", 200)
 notifier.members("PATCH", "/api/notifications/preferences/", 200, sent=sends(json={"order_status": False}))
 notifier.admins("POST", "/api/notifications/{notification_id}/resend/", 202, ids=a_sent_mail)
+notifier.admins("GET", "/api/webhooks/", 200)
+notifier.admins("POST", "/api/webhooks/", 201, sent=room_for_a_webhook)
+notifier.admins("GET", "/api/webhooks/{webhook_id}/", 200, ids=a_webhook)
+notifier.admins("PATCH", "/api/webhooks/{webhook_id}/", 200, ids=a_webhook, sent=sends(json={"active": False}))
+notifier.admins("DELETE", "/api/webhooks/{webhook_id}/", 204, ids=a_webhook)
+notifier.admins("POST", "/api/webhooks/{webhook_id}/rotate-secret/", 200, ids=a_webhook)
+notifier.admins("POST", "/api/webhooks/{webhook_id}/test/", 202, ids=a_webhook)
+notifier.admins("GET", "/api/webhooks/{webhook_id}/deliveries/", 200, ids=a_webhook)
+notifier.admins("POST", "/api/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver/", 202, ids=a_delivery)
 
 realtime = Service("realtime")
 realtime.everyone("GET", "/api/realtime/products/", 200)

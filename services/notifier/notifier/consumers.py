@@ -1,12 +1,13 @@
-"""The event door of notifier: whatever is heard becomes a queued mail."""
+"""The event door of notifier: whatever is heard becomes queued mails, and deliveries to integrators."""
 
 from collections.abc import Callable, Sequence
 
 from sqlalchemy.event import listen
 from sqlalchemy.orm import Session
 
-from common.consumer import Handle
+from common.consumer import Handle, envelopes
 from common.events import Event
+from notifier.hooks.telling import queue_deliveries
 from notifier.queueing import queue_mails
 
 
@@ -19,5 +20,6 @@ def hearing(hurry: Callable[[], None]) -> Handle:
     def hear(session: Session, events: Sequence[Event]) -> None:
         if queue_mails(session, events):
             listen(session, "after_commit", lambda _: hurry(), once=True)
+        queue_deliveries(session, envelopes(session))
 
     return hear

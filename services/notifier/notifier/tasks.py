@@ -1,5 +1,6 @@
-"""The Celery door of notifier: sends mails, a handful per task over one connection."""
+"""The Celery door of notifier: sends mails, a handful per task over one connection, and visits webhooks."""
 
+import ssl
 from collections.abc import Sequence
 from functools import cache
 from uuid import UUID
@@ -11,6 +12,9 @@ from common.http import Sister
 from common.service_tokens import Badge
 from notifier import sending
 from notifier.clients import Challenges
+from notifier.hooks import visiting
+from notifier.hooks.courier import Courier
+from notifier.hooks.signatures import Seal
 from notifier.mail import Post
 from notifier.settings import NotifierSettings
 
@@ -34,6 +38,25 @@ def enqueue(ids: Sequence[UUID]) -> None:
     """Hand mails to the workers. Raises ConnectionError when the broker is away or silent."""
     words = [str(mail_id) for mail_id in ids]
     hand_over(send_mails, *([words[start : start + HANDFUL]] for start in range(0, len(words), HANDFUL)))
+
+
+@celery.task(name="notifier.visit_endpoint")  # type: ignore[untyped-decorator]  # Celery has no types
+def visit_endpoint(endpoint_id: str, number: int) -> None:
+    """Deliver what is due at an endpoint."""
+    settings = _settings()
+    with Courier(settings.webhook_policy, _trusted()) as courier:
+        visiting.visit(_sessions(), UUID(endpoint_id), number, courier, Seal(settings.webhook_key))
+
+
+def enqueue_visits(visits: Sequence[tuple[UUID, int]]) -> None:
+    """Send the workers to endpoints. Raises ConnectionError when the broker is away or silent."""
+    hand_over(visit_endpoint, *([str(endpoint_id), number] for endpoint_id, number in visits))
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The authorities that this machine trusts."""
+    return ssl.create_default_context()
 
 
 @cache

@@ -22,6 +22,7 @@ from common.testing.broker import Broker
 from common.testing.sisters import FakeSister
 from notifier import tasks
 from notifier.clients import Challenges
+from notifier.hooks.models import Delivery, Endpoint
 from notifier.main import build
 from notifier.models import Notification, Recipient, SwitchedOff
 from notifier.settings import NotifierSettings
@@ -60,9 +61,9 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def sessions(engine: Engine) -> Sessions:
-    """Sessions on a schema without mails and without users."""
+    """Sessions on a schema without mails, users and webhooks."""
     with Session(engine) as session:
-        for table in (Notification, Recipient, SwitchedOff):
+        for table in (Notification, Recipient, SwitchedOff, Delivery, Endpoint):
             session.execute(delete(table))
         session.commit()
     return new_sessions(engine)
@@ -100,6 +101,8 @@ def settings(
         redis_url=redis_url,
         auth_url=auth_sister.url,
         smtp_url=office.url,
+        webhook_key="only-for-the-tests-of-notifier-0123456789",
+        webhook_allow_private=True,
         service_key=badges.key("notifier"),
     )
 

@@ -1,6 +1,6 @@
 """Brings notifier's schema to the wanted revision."""
 
 from common.migrations import run
-from notifier.models import Base
+from notifier.hooks.models import Base
 
 run(Base.metadata)

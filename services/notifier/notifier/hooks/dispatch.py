@@ -1,0 +1,124 @@
+"""The desk of webhooks: sends workers to the endpoints where something is due, to a few at a time."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy import ColumnElement, delete, exists, or_, select, update
+from sqlalchemy.orm import Session
+
+from common.clock import now
+from common.database import Sessions, affected, retried
+from common.running import Bell
+from notifier.hooks.models import LEASE, Delivery, DeliveryState, Endpoint
+
+log = structlog.get_logger(__name__)
+
+SHARE = 4
+"""Endpoints visited at once, over all replicas: half of the worker's threads (`deploy`), so that mails have the others
+however slow integrators are."""
+LOOK_S = 1.0
+"""Between two looks for deliveries whose next try is due."""
+BROKER_AWAY_S = 5.0
+KEEP = timedelta(days=14)
+"""How long the log of deliveries goes back: as long as the inbox."""
+PURGE_CHUNK = 1000
+
+Visit = tuple[UUID, int]
+"""An endpoint, and the number of the visit, by which a worker knows whether it is still wanted."""
+
+OPEN = (DeliveryState.QUEUED, DeliveryState.SENDING)
+
+
+class HookDispatch:
+    """Background work of the web process. What cannot be handed over stays due in the tables."""
+
+    name = "notifier webhook dispatch"
+
+    def __init__(self, sessions: Sessions, enqueue: Callable[[Sequence[Visit]], None]) -> None:
+        self._sessions = sessions
+        self._enqueue = enqueue
+        self._bell = Bell()
+
+    def wake(self) -> None:
+        """There may be new deliveries; called from the event loop."""
+        self._bell.ring()
+
+    async def run(self) -> None:
+        """Hand over what is due, again and again."""
+        while True:
+            await asyncio.to_thread(self.hand_over)
+            await self._bell.wait(LOOK_S)
+
+    def hand_over(self) -> int:
+        """How many visits were handed to the workers."""
+        visits = begin_visits(self._sessions) if is_any_due(self._sessions) else []
+        if visits:
+            try:
+                self._enqueue(visits)
+            except Exception as error:
+                log.warning("workers_not_reached", visits=len(visits), error=repr(error))
+                put_back(self._sessions, visits, BROKER_AWAY_S)
+                return 0
+        return len(visits)
+
+
+def is_any_due(sessions: Sessions) -> bool:
+    """Whether a look with locks is worth it."""
+    with sessions.begin() as session:
+        return session.scalar(select(Endpoint.id).where(*_due()).limit(1)) is not None
+
+
+@retried
+def begin_visits(sessions: Sessions) -> list[Visit]:
+    """Endpoints where something is due, those first that were left alone longest, as many as there is room for.
+
+    All active ones are locked, which are a handful: so the share holds however many replicas look at once.
+    """
+    with sessions.begin() as session:
+        active = select(Endpoint).where(Endpoint.active.is_(True)).order_by(Endpoint.id).with_for_update()
+        busy = sum(each.busy_until > now() for each in session.scalars(active))
+        room = SHARE - busy
+        return [_begin(each) for each in _waiting(session, room)] if room > 0 else []
+
+
+def _waiting(session: Session, room: int) -> list[Endpoint]:
+    return list(session.scalars(select(Endpoint).where(*_due()).order_by(Endpoint.busy_until).limit(room)))
+
+
+def _due() -> tuple[ColumnElement[bool], ...]:
+    moment = now()
+    something = exists().where(Delivery.endpoint_id == Endpoint.id, Delivery.state.in_(OPEN), Delivery.due_at <= moment)
+    rested = or_(Endpoint.rests_until.is_(None), Endpoint.rests_until <= moment)
+    return (Endpoint.active.is_(True), Endpoint.busy_until <= moment, rested, something)
+
+
+def _begin(endpoint: Endpoint) -> Visit:
+    endpoint.visits += 1
+    endpoint.busy_until = now() + LEASE
+    return endpoint.id, endpoint.visits
+
+
+@retried
+def put_back(sessions: Sessions, visits: Sequence[Visit], seconds: float) -> None:
+    """The workers could not be reached: look again soon."""
+    with sessions.begin() as session:
+        for endpoint_id, number in visits:
+            ours = update(Endpoint).where(Endpoint.id == endpoint_id, Endpoint.visits == number)
+            soon = now() + timedelta(seconds=seconds)
+            session.execute(ours.values(busy_until=soon).execution_options(synchronize_session=False))
+
+
+def tidy(sessions: Sessions) -> None:
+    """Drop old deliveries, a chunk per transaction."""
+    while _purge(sessions) == PURGE_CHUNK:
+        pass
+
+
+@retried
+def _purge(sessions: Sessions) -> int:
+    with sessions.begin() as session:
+        old = delete(Delivery).where(Delivery.created_at < now() - KEEP).with_dialect_options(mysql_limit=PURGE_CHUNK)
+        return affected(session.execute(old.execution_options(synchronize_session=False)))

@@ -1,0 +1,202 @@
+"""What administrators do to webhooks: make, change and remove endpoints, renew a secret, have something sent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from common.clock import now
+from common.database import LostRace, Sessions, affected, retried
+from common.errors import Conflict, Invalid, NotFound
+from common.ids import new_id
+from notifier.hooks.guard import Policy, Refused, checked_url
+from notifier.hooks.models import MOST_ENDPOINTS, Delivery, DeliveryState, Endpoint
+from notifier.hooks.queries import known
+from notifier.hooks.schemas import DeliveryView, EndpointChange, EndpointDraft, EndpointWithSecret
+from notifier.hooks.signatures import Seal, new_secret
+from notifier.hooks.telling import TOLD, a_test, row, stray
+
+REMOVE_CHUNK = 1000
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """What keeping endpoints needs beside the database."""
+
+    seal: Seal
+    policy: Policy
+
+
+@retried
+def create_endpoint(sessions: Sessions, keeper: Keeper, draft: EndpointDraft) -> EndpointWithSecret:
+    """A new endpoint with its secret. Raises Invalid, and Conflict when there are as many as there may be."""
+    url, secret, moment = _checked(draft.url, keeper.policy), new_secret(), now()
+    events = _told(draft.events)
+    with sessions.begin() as session:
+        endpoint = Endpoint(
+            id=new_id(),
+            slot=_free_slot(session),
+            url=url,
+            events=events,
+            description=draft.description,
+            active=draft.active,
+            secret=keeper.seal.close(secret),
+            failures=0,
+            visits=0,
+            busy_until=moment,
+            created_at=moment,
+            updated_at=moment,
+        )
+        session.add(endpoint)
+        _flush(session)
+        return EndpointWithSecret.of(endpoint, secret)
+
+
+def _free_slot(session: Session) -> int:
+    taken = set(session.scalars(select(Endpoint.slot)))
+    free = next((slot for slot in range(MOST_ENDPOINTS) if slot not in taken), None)
+    if free is None:
+        raise Conflict(f"there are {MOST_ENDPOINTS} webhooks, the most; remove one first", code="too_many_webhooks")
+    return free
+
+
+def _flush(session: Session) -> None:
+    try:
+        session.flush()
+    except IntegrityError:
+        raise LostRace("somebody else has just taken this slot") from None
+
+
+@retried
+def change_endpoint(sessions: Sessions, keeper: Keeper, endpoint_id: UUID, change: EndpointChange) -> Endpoint:
+    """Change what was sent. A new address begins without failures; switching on also resumes what was waiting.
+
+    Raises NotFound, Invalid.
+    """
+    with sessions.begin() as session:
+        endpoint = known(session, endpoint_id, locked=True)
+        for name in sorted(change.model_fields_set):
+            CHANGES[name](session, endpoint, keeper, change)
+        endpoint.updated_at = now()
+        return endpoint
+
+
+def _change_url(_: Session, endpoint: Endpoint, keeper: Keeper, change: EndpointChange) -> None:
+    url = _checked(change.url, keeper.policy)
+    if url != endpoint.url:
+        endpoint.url = url
+        endpoint.forgive()
+
+
+def _change_events(_: Session, endpoint: Endpoint, __: Keeper, change: EndpointChange) -> None:
+    endpoint.events = _told(change.events)
+
+
+def _change_description(_: Session, endpoint: Endpoint, __: Keeper, change: EndpointChange) -> None:
+    endpoint.description = change.description
+
+
+def _change_activity(session: Session, endpoint: Endpoint, _: Keeper, change: EndpointChange) -> None:
+    if change.active and not endpoint.active:
+        endpoint.enable()
+        _resume(session, endpoint)
+    elif endpoint.active and not change.active:
+        endpoint.disable(None)
+
+
+def _resume(session: Session, endpoint: Endpoint) -> None:
+    """What was waiting goes out now, with tries anew."""
+    waiting = update(Delivery).where(Delivery.endpoint_id == endpoint.id, Delivery.state == DeliveryState.QUEUED)
+    anew = waiting.values(due_at=now(), tried_before=Delivery.attempts)
+    session.execute(anew.execution_options(synchronize_session=False))
+
+
+CHANGES = {
+    "url": _change_url,
+    "events": _change_events,
+    "description": _change_description,
+    "active": _change_activity,
+}
+
+
+def remove_endpoint(sessions: Sessions, endpoint_id: UUID) -> None:
+    """Remove an endpoint, and then what was meant for it. Raises NotFound."""
+    _remove(sessions, endpoint_id)
+    while _forget(sessions, endpoint_id) == REMOVE_CHUNK:
+        pass
+
+
+@retried
+def _remove(sessions: Sessions, endpoint_id: UUID) -> None:
+    with sessions.begin() as session:
+        session.delete(known(session, endpoint_id, locked=True))
+
+
+@retried
+def _forget(sessions: Sessions, endpoint_id: UUID) -> int:
+    with sessions.begin() as session:
+        some = delete(Delivery).where(Delivery.endpoint_id == endpoint_id)
+        some = some.with_dialect_options(mysql_limit=REMOVE_CHUNK)
+        return affected(session.execute(some.execution_options(synchronize_session=False)))
+
+
+@retried
+def rotate_secret(sessions: Sessions, keeper: Keeper, endpoint_id: UUID) -> EndpointWithSecret:
+    """A new secret; the one before signs too for a day. Raises NotFound."""
+    secret = new_secret()
+    with sessions.begin() as session:
+        endpoint = known(session, endpoint_id, locked=True)
+        endpoint.rotate(keeper.seal.close(secret))
+        endpoint.updated_at = now()
+        return EndpointWithSecret.of(endpoint, secret)
+
+
+@retried
+def send_test(sessions: Sessions, endpoint_id: UUID) -> DeliveryView:
+    """Queue a test event for this endpoint alone. Raises NotFound, Conflict."""
+    with sessions.begin() as session:
+        endpoint = _awake(session, endpoint_id)
+        queued = row(endpoint, a_test(endpoint))
+        session.execute(insert(Delivery), [queued])
+        return DeliveryView.of(session.get_one(Delivery, queued["id"]), endpoint)
+
+
+@retried
+def redeliver(sessions: Sessions, endpoint_id: UUID, delivery_id: UUID) -> DeliveryView:
+    """Send a delivery again, whatever became of it, under its own id and with tries anew. Raises NotFound, Conflict."""
+    with sessions.begin() as session:
+        endpoint = _awake(session, endpoint_id)
+        delivery = session.get(Delivery, delivery_id, with_for_update=True)
+        if delivery is None or delivery.endpoint_id != endpoint_id:
+            raise NotFound("there is no such delivery", code="delivery_not_found")
+        if delivery.state == DeliveryState.SENDING and delivery.due_at > now():
+            raise Conflict("it is being sent at this moment; look again shortly", code="delivery_in_progress")
+        delivery.send_again()
+        return DeliveryView.of(delivery, endpoint)
+
+
+def _awake(session: Session, endpoint_id: UUID) -> Endpoint:
+    """The endpoint, which somebody wants to try now, even if it rests after failures."""
+    endpoint = known(session, endpoint_id, locked=True)
+    if not endpoint.active:
+        raise Conflict("this webhook is disabled; enable it first", code="webhook_disabled")
+    endpoint.rests_until = None
+    return endpoint
+
+
+def _checked(url: str, policy: Policy) -> str:
+    try:
+        return checked_url(url, policy)
+    except Refused as refusal:
+        raise Invalid(str(refusal), code="invalid_url", errors={"url": [str(refusal)]}) from None
+
+
+def _told(patterns: Sequence[str]) -> list[str]:
+    """The patterns, each once. Raises Invalid for one that names nothing that is told."""
+    if strays := stray(patterns):
+        sentence = f"nothing is told of {', '.join(strays)}; there are {', '.join(TOLD)}, groups such as order.*, and *"
+        raise Invalid(sentence, code="unknown_event_type", errors={"events": [sentence]})
+    return list(dict.fromkeys(patterns))
