@@ -85,6 +85,8 @@ def test_the_secret_is_shown_once_and_the_database_does_not_hold_it(
         ({"url": "https://example.com/#x"}, "invalid_url"),
         ({"url": "ftp://example.com/"}, "invalid_url"),
         ({"url": "https://" + "x" * 2048}, "invalid"),
+        ({"url": "https://x.example?" + "x" * 2000}, "invalid"),
+        ({"url": ("https://x.example?" + "x" * 2000)[:2000]}, None),
         ({"url": ""}, "invalid"),
         ({"url": None}, "invalid"),
         ({"events": []}, "invalid"),

@@ -51,9 +51,10 @@ class Hurry:
 class Line(httpcore.NetworkStream):
     """A connection whose every use ends with the delivery's time, however slowly its bytes come."""
 
-    def __init__(self, sock: socket.socket, hurry: Hurry) -> None:
+    def __init__(self, sock: socket.socket, hurry: Hurry, trusted: ssl.SSLContext) -> None:
         self._sock = sock
         self._hurry = hurry
+        self._trusted = trusted
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Some bytes; none when the other side has ended."""
@@ -74,10 +75,11 @@ class Line(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        """The same, encrypted, to a server that has proved the name."""
+        """The same, encrypted, to a server that has proved the name to those whom we trust."""
         try:
             self._sock.settimeout(self._hurry.left())
-            return Line(ssl_context.wrap_socket(self._sock, server_hostname=server_hostname), self._hurry)
+            encrypted = self._trusted.wrap_socket(self._sock, server_hostname=server_hostname)
+            return Line(encrypted, self._hurry, self._trusted)
         except BaseException:
             self.close()
             raise
@@ -94,10 +96,11 @@ class Line(httpcore.NetworkStream):
 class Guarded(httpcore.NetworkBackend):
     """Connects to where a name leads at this moment, and only if all of that is public."""
 
-    def __init__(self, policy: Policy, look_up: LookUp, hurry: Hurry) -> None:
+    def __init__(self, policy: Policy, look_up: LookUp, hurry: Hurry, trusted: ssl.SSLContext) -> None:
         self._policy = policy
         self._look_up = look_up
         self._hurry = hurry
+        self._trusted = trusted
 
     def connect_tcp(
         self,
@@ -117,7 +120,7 @@ class Guarded(httpcore.NetworkBackend):
     def _connect(self, address: str, port: int, most_s: float) -> Line:
         """An address is no name any more: nothing is looked up again."""
         seconds = min(self._hurry.left(), most_s)
-        return Line(socket.create_connection((address, port), timeout=seconds), self._hurry)
+        return Line(socket.create_connection((address, port), timeout=seconds), self._hurry, self._trusted)
 
 
 class Courier:
@@ -126,7 +129,7 @@ class Courier:
     def __init__(self, policy: Policy, trusted: ssl.SSLContext, look_up: LookUp = look_up) -> None:
         self._hurry = Hurry()
         self._pool = httpcore.ConnectionPool(
-            ssl_context=trusted, network_backend=Guarded(policy, look_up, self._hurry), max_connections=1
+            ssl_context=_unused(), network_backend=Guarded(policy, look_up, self._hurry, trusted), max_connections=1
         )
 
     def __enter__(self) -> Self:
@@ -150,6 +153,11 @@ class Courier:
         except LOST as lost:
             error = f"{type(lost).__name__}: {lost}"
         return Outcome(duration_ms=_ms_since(started), error=error)
+
+
+def _unused() -> ssl.SSLContext:
+    """For the library to change before each connection, which it must not do to one that other threads use."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _parsed(url: str) -> httpcore.URL:

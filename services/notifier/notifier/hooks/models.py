@@ -31,7 +31,7 @@ LEASE = timedelta(seconds=60)
 ROTATING = timedelta(hours=24)
 """How long the secret before the present one signs too."""
 MOST_ENDPOINTS = 20
-LONGEST_URL = 2048
+LONGEST_URL = 2000
 LONGEST_ERROR = 500
 
 
@@ -63,7 +63,7 @@ class Endpoint(Base):
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     slot: Mapped[int] = mapped_column(SmallInteger)
-    url: Mapped[str] = mapped_column(String(LONGEST_URL, collation=EXACT))
+    url: Mapped[str] = mapped_column(String(2048, collation=EXACT))
     events: Mapped[list[str]] = mapped_column(JSON)
     description: Mapped[str] = mapped_column(String(200))
     active: Mapped[bool] = mapped_column(Boolean)

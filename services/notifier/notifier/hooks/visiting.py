@@ -138,8 +138,14 @@ def _close(sessions: Sessions, errand: Errand, outcome: Outcome) -> None:
             delivery.succeed(outcome)
             endpoint.forgive()
         elif _is_ours(delivery, errand):
-            endpoint.note_failure(outcome, pause_after(endpoint.failures + 1, outcome.wish_s))
-            delivery.fail(outcome, pause_after(delivery.tries, outcome.wish_s), endpoint)
+            _note_failure(endpoint, delivery, outcome)
+
+
+def _note_failure(endpoint: Endpoint, delivery: Delivery, outcome: Outcome) -> None:
+    endpoint.note_failure(outcome, pause_after(endpoint.failures + 1, outcome.wish_s))
+    delivery.fail(outcome, pause_after(delivery.tries, outcome.wish_s), endpoint)
+    if not endpoint.active:
+        log.warning("webhook_disabled", endpoint=str(endpoint.id), reason=endpoint.disabled_reason)
 
 
 @retried
