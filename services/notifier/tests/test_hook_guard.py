@@ -254,7 +254,7 @@ def test_an_answer_that_does_not_end_in_time_is_a_failure(
 def test_a_body_that_does_not_end_in_time_takes_nothing_from_a_success(
     integrator: Integrator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(courier_room, "WHOLE_S", 0.5)
+    monkeypatch.setattr(courier_room, "WHOLE_S", 3.0)
     over = threading.Event()
 
     def unfinished(handler: BaseHTTPRequestHandler) -> None:

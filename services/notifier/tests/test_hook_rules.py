@@ -6,6 +6,7 @@ import pytest
 
 from common.clock import now
 from common.errors import Unavailable
+from common.events.hearers import HEARERS
 from common.ids import new_id
 from notifier.hooks.models import (
     JITTER,
@@ -67,6 +68,10 @@ def test_a_secret_is_32_random_bytes_and_kept_sealed() -> None:
 def test_a_pattern_names_all_events_a_group_or_one(pattern: str, heard: set[str]) -> None:
     assert {kind for kind in TOLD if covers(pattern, kind)} == heard
     assert stray([pattern]) == ([] if heard else [pattern])
+
+
+def test_what_is_told_outside_is_heard_inside() -> None:
+    assert set(TOLD) <= set(HEARERS["notifier"])
 
 
 def test_nothing_about_accounts_is_told_outside() -> None:

@@ -49,8 +49,8 @@ def visit(sessions: Sessions, endpoint_id: UUID, number: int, courier: Courier, 
     over_at = time.monotonic() + VISIT_S
     _recall(sessions, endpoint_id)
     while errand := _take(sessions, endpoint_id, number):
-        went_well = _carry_out(sessions, errand, courier, seal)
-        if not went_well or time.monotonic() > over_at:
+        _carry_out(sessions, errand, courier, seal)
+        if time.monotonic() > over_at:
             break
     _leave(sessions, endpoint_id, number)
 
@@ -86,7 +86,7 @@ def _take(sessions: Sessions, endpoint_id: UUID, number: int) -> Errand | None:
 
 
 def _visited(session: Session, endpoint_id: UUID, number: int) -> Endpoint | None:
-    """The endpoint, if this visit goes on."""
+    """The endpoint, if this visit goes on: not when it rests since the last delivery failed."""
     endpoint = session.get(Endpoint, endpoint_id, with_for_update=True)
     if endpoint is None or endpoint.visits != number or not endpoint.active or endpoint.is_resting:
         return None
@@ -99,17 +99,15 @@ def _next(session: Session, endpoint_id: UUID) -> Delivery | None:
     return session.scalars(due.with_for_update(skip_locked=True)).first()
 
 
-def _carry_out(sessions: Sessions, errand: Errand, courier: Courier, seal: Seal) -> bool:
-    """Send one delivery and note what became of it; whether the endpoint has taken it."""
+def _carry_out(sessions: Sessions, errand: Errand, courier: Courier, seal: Seal) -> None:
+    """Send one delivery and note what became of it."""
     try:
         headers = _headers(errand, seal)
     except Unavailable as fault:
         log.error("webhook_not_signed", endpoint=str(errand.endpoint_id), error=fault.detail)
         _postpone(sessions, errand, fault.detail)
-        return False
-    outcome = courier.post(errand.url, headers, errand.body)
-    _close(sessions, errand, outcome)
-    return outcome.succeeded
+        return
+    _close(sessions, errand, courier.post(errand.url, headers, errand.body))
 
 
 def _headers(errand: Errand, seal: Seal) -> dict[str, str]:
