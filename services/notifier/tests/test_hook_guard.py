@@ -203,7 +203,8 @@ def test_no_proxy_of_the_environment_is_asked(integrator: Integrator, monkeypatc
         assert proxy.connections == 0
 
 
-def test_of_an_endless_answer_the_first_words_are_read(integrator: Integrator) -> None:
+def test_of_an_endless_answer_the_first_words_are_read(integrator: Integrator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(courier_room, "WHOLE_S", 3600.0)
     ended = threading.Event()
 
     def endless(handler: BaseHTTPRequestHandler) -> None:
