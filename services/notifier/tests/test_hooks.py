@@ -344,7 +344,13 @@ def test_only_a_share_of_the_workers_is_with_integrators_however_many_look_at_on
         keep(sessions, integrator.url)
     tell(sessions, placed(new_id()))
     found: list[Any] = []
-    threads = [threading.Thread(target=lambda: found.extend(begin_visits(sessions))) for _ in range(6)]
+    together = threading.Barrier(6)
+
+    def look() -> None:
+        together.wait(20)
+        found.extend(begin_visits(sessions))
+
+    threads = [threading.Thread(target=look) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
