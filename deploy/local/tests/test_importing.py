@@ -6,6 +6,7 @@ import io
 import pytest
 from typer.testing import CliRunner
 
+from common.testing.clocks import other_time
 from stoa import cli
 from stoa.importing import admin, jobs, parts, story
 from stoa.importing.parts import Kind, cut, kind_of
@@ -166,7 +167,7 @@ def test_a_shop_that_gives_no_file_of_bad_rows_is_linked(shop, run, put):
 )
 def test_a_passing_refusal_is_waited_out_as_it_asks(shop, run, put, monkeypatch, status, body):
     slept = []
-    monkeypatch.setattr(admin.time, "sleep", slept.append)
+    other_time(monkeypatch, admin, sleep=slept.append)
     shop.moods.append((status, body, {"Retry-After": "7"}))
     shop.jobs = [[DONE]]
     assert run(put("sku\n1\n"))[0] == 0
@@ -269,7 +270,7 @@ def test_an_interrupted_import_says_where_the_job_is(shop, run, put, monkeypatch
         raise KeyboardInterrupt
 
     monkeypatch.setattr(parts, "MOST_ROWS", 1)
-    monkeypatch.setattr(jobs.time, "sleep", interrupt)
+    other_time(monkeypatch, jobs, sleep=interrupt)
     shop.jobs = [[RUNNING]]
     code, output = run(put("sku\n1\n2\n"))
     assert code == 130

@@ -21,8 +21,9 @@ from .services import BUILD, SERVICES, serving
 ROOT = Path(__file__).parents[3]
 A_FEW = 6
 """Examples an operation and role that every run of the tests sends; `make fuzz` asks for more."""
-NEVER_S = 86_400
-"""No worker is looked for: the tasks' application reads the environment once, and would keep what it finds here."""
+WORKERS = ("catalog.tasks.enqueue", "notifier.tasks.enqueue", "notifier.tasks.enqueue_visits")
+"""How workers are told. Nobody is told here: that no worker comes is not asked about, and the tasks' applications read
+the environment once and would keep what they find here for the tests that follow in this process."""
 CELLS = pytest.StashKey[Counter[str]]()
 
 
@@ -82,16 +83,16 @@ def apps(
         }
         for name in SERVICES
     }
-    own["catalog"] |= {"upload_dir": str(tmp_path_factory.mktemp("uploads")), "requeue_s": NEVER_S}
+    own["catalog"]["upload_dir"] = str(tmp_path_factory.mktemp("uploads"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("notifier.tasks.enqueue_visits", lambda _: None)  # nor any that would visit webhooks
+        for told in WORKERS:
+            patch.setattr(told, lambda *_: True)
         return {name: BUILD[name](**common, **own[name]) for name in SERVICES}
 
 
 @pytest.fixture(scope="session")
 def platform(apps: dict[str, FastAPI], redis_url: str, signer: Signer, badges: Badges) -> Iterator[Platform]:
     """All six, running."""
-    apps["catalog"].state.enqueue = lambda _: True  # an upload is taken; that no worker comes is not asked about here
     with Redis.from_url(redis_url.removesuffix("/0") + "/3") as redis:
         redis.set(EPOCH, "tests")
         with serving(apps) as urls, Platform.opened(apps, urls, redis, signer, badges) as platform:

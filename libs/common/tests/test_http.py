@@ -15,6 +15,7 @@ from common import http
 from common.errors import Unavailable
 from common.http import AsyncSister, Sister
 from common.service_tokens import Badge
+from common.testing.clocks import other_time
 from common.testing.sisters import FakeSister
 
 pytestmark = pytest.mark.unit
@@ -152,7 +153,7 @@ def test_five_failures_in_a_row_open_the_breaker_and_a_good_probe_closes_it(
     monkeypatch: pytest.MonkeyPatch, sister: FakeSister, call: Call
 ) -> None:
     clock = 1000.0
-    monkeypatch.setattr(http.time, "monotonic", lambda: clock)
+    other_time(monkeypatch, http, monotonic=lambda: clock)
     failing(sister, 6)
     client = call(sister.url)
     for _ in range(8):
@@ -184,7 +185,7 @@ def test_failures_that_are_not_in_a_row_leave_the_breaker_closed(sister: FakeSis
 
 def test_while_the_probe_is_on_its_way_the_others_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = 1000.0
-    monkeypatch.setattr(http.time, "monotonic", lambda: clock)
+    other_time(monkeypatch, http, monotonic=lambda: clock)
     breaker = http.Breaker()
     for _ in range(http.OPEN_AFTER):
         breaker.note(succeeded=False)

@@ -25,6 +25,7 @@ from common.http import AsyncSister
 from common.ids import new_id
 from common.revocation import EPOCH, Revocations, revoked_key
 from common.service_tokens import Badge
+from common.testing.clocks import other_time
 from common.testing.signing import KID, Signer
 from common.testing.sisters import FakeSister, fake_sister
 from common.tokens import JWKS_PATH, TYPE, Keys, Tokens, User
@@ -337,7 +338,7 @@ def test_a_remembered_token_ends_when_it_expires(
     async def story(tokens: Tokens) -> None:
         await tokens.user(token)
         later = time.time() + 700
-        monkeypatch.setattr(rooms.time, "time", lambda: later)
+        other_time(monkeypatch, rooms, time=lambda: later)
         monkeypatch.setattr("jwt.api_jwt.datetime", Later)
         with pytest.raises(Unauthorized) as refused:
             await tokens.user(token)
@@ -375,7 +376,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
         nonlocal ahead
         ahead += seconds
 
-    monkeypatch.setattr(rooms.time, "monotonic", lambda: real() + ahead)
+    for module in (rooms, revocation):
+        other_time(monkeypatch, module, monotonic=lambda: real() + ahead)
     return advance
 
 

@@ -110,6 +110,7 @@ def test_each_product_that_changes_is_said_once_and_the_end_too(shop: Any, broke
         "started_by": str(shop.admin.id),
         "status": "finished",
         "total": 5,
+        "processed": 5,
         "created": 1,
         "updated": 3,
         "unchanged": 0,

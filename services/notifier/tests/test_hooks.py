@@ -19,8 +19,9 @@ from common.database import Sessions
 from common.events.catalog import ProductLowStock
 from common.ids import new_id
 from common.testing.broker import Broker
+from common.testing.clocks import other_time
 from common.testing.waiting import eventually
-from notifier.hooks import dispatch
+from notifier.hooks import dispatch, visiting
 from notifier.hooks.dispatch import KEEP, SHARE, HookDispatch, begin_visits, tidy
 from notifier.hooks.keeping import change_endpoint, redeliver, remove_endpoint, rotate_secret, send_test
 from notifier.hooks.models import MOST_FAILURES, MOST_TRIES, Delivery, DeliveryState, Endpoint, Reason
@@ -138,7 +139,7 @@ def test_a_failure_is_tried_again_later_with_the_same_bytes_and_id_and_a_new_tim
     wait_in_spirit(sessions)
     integrator.answer = says(200, "thanks")
     clock = time.time
-    monkeypatch.setattr(time, "time", lambda: clock() + 3600)
+    other_time(monkeypatch, visiting, time=lambda: clock() + 3600)
     work(sessions)
     row = only_delivery(sessions)
     assert (row.state, row.attempts, row.status_code, row.answer, row.error) == (DELIVERED, 2, 200, "thanks", "")
