@@ -1,15 +1,13 @@
 """What an operator can ask of cart: `python -m cart.commands rebuild` copies the whole catalogue again."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 
 from cart.clients import PAGE_TIMEOUT_S, Catalog
 from cart.copying import rebuild_copies
 from cart.settings import CartSettings
-from common import logs
+from common.commands import perform
 from common.database import new_engine, new_sessions
-from common.errors import Unavailable
 from common.http import Sister
 from common.service_tokens import Badge
 
@@ -17,19 +15,12 @@ ATTEMPTS = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what was asked; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m cart.commands")
-    parser.add_subparsers(required=True).add_parser("rebuild", help="copy the whole catalogue again")
-    parser.parse_args(arguments)
-    settings = CartSettings()
-    logs.configure("cart", settings.log_level)
-    try:
-        count = rebuild(settings)
-    except Unavailable as error:
-        sys.stderr.write(f"{error.detail}\n")
-        return 1
-    sys.stdout.write(f"{count} products copied\n")
-    return 0
+    """Do what was asked; the exit code."""
+    return perform("cart", "rebuild", "copy the whole catalogue again", _rebuild, arguments)
+
+
+def _rebuild() -> tuple[list[str], int]:
+    return [f"{rebuild(CartSettings())} products copied"], 0
 
 
 def rebuild(settings: CartSettings) -> int:

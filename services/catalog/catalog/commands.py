@@ -1,15 +1,12 @@
 """What an operator can ask of catalog: `python -m catalog.commands reconcile` checks that the books add up."""
 
-import argparse
 import sys
 from collections.abc import Sequence
-
-from sqlalchemy.exc import SQLAlchemyError
 
 from catalog.reconciling import reconcile
 from catalog.settings import CatalogSettings
 from catalog.stock_schemas import Difference, Reconciliation
-from common import logs
+from common.commands import perform
 from common.database import new_engine, new_sessions
 
 STATEMENT_S = 60
@@ -20,18 +17,13 @@ IN_ORDER, DIFFERENT, NOT_LOOKED = 0, 1, 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what was asked; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m catalog.commands")
-    parser.add_subparsers(required=True).add_parser("reconcile", help="compare every counter with what it counts")
-    parser.parse_args(arguments)
-    settings = CatalogSettings()
-    logs.configure("catalog", settings.log_level)
-    try:
-        found = _reconciled(settings)
-    except SQLAlchemyError as error:
-        sys.stderr.write(f"the database cannot be asked: {error.__class__.__name__}\n")
-        return NOT_LOOKED
-    sys.stdout.writelines(f"{line}\n" for line in _lines(found))
-    return DIFFERENT if found.differences else IN_ORDER
+    about = "compare every counter with what it counts"
+    return perform("catalog", "reconcile", about, _reconcile, arguments, failed=NOT_LOOKED)
+
+
+def _reconcile() -> tuple[list[str], int]:
+    found = _reconciled(CatalogSettings())
+    return _lines(found), DIFFERENT if found.differences else IN_ORDER
 
 
 def _reconciled(settings: CatalogSettings) -> Reconciliation:

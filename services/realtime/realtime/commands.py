@@ -1,14 +1,10 @@
 """What an operator can ask of realtime: `python -m realtime.commands rebuild` builds all counts anew."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 
-from sqlalchemy.exc import SQLAlchemyError
-
-from common import logs
+from common.commands import perform
 from common.database import new_engine, new_sessions
-from common.errors import Conflict, Unavailable
 from common.http import Sister
 from common.service_tokens import Badge
 from realtime.clients import PAGE_TIMEOUT_S, Orders
@@ -21,22 +17,12 @@ STATEMENT_S = 60
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what was asked; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m realtime.commands")
-    parser.add_subparsers(required=True).add_parser("rebuild", help="count all orders anew")
-    parser.parse_args(arguments)
-    settings = RealtimeSettings()
-    logs.configure("realtime", settings.log_level)
-    try:
-        count = rebuild(settings)
-    except (Unavailable, Conflict) as error:
-        sys.stderr.write(f"{error.detail}\n")
-        return 1
-    except SQLAlchemyError as error:
-        sys.stderr.write(f"the database cannot be asked: {error.__class__.__name__}\n")
-        return 1
-    sys.stdout.write(f"{count} orders counted\n")
-    return 0
+    """Do what was asked; the exit code."""
+    return perform("realtime", "rebuild", "count all orders anew", _rebuild, arguments)
+
+
+def _rebuild() -> tuple[list[str], int]:
+    return [f"{rebuild(RealtimeSettings())} orders counted"], 0
 
 
 def rebuild(settings: RealtimeSettings) -> int:
