@@ -7,20 +7,13 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from common.testing.waiting import eventually
+from stoa.faring import PREFIXES
 
 from .people import Json, Person, Visitor, new_product, numbers_of, ok, problem, wait_for_numbers
 from .site import PATIENCE_S, Site
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-PREFIXES = {
-    "auth": "/api/auth",
-    "catalog": "/api/products",
-    "cart": "/api/cart",
-    "orders": "/api/orders",
-    "notifier": "/api/notifications",
-    "realtime": "/api/realtime",
-}
 SAYING = {"auth", "catalog", "orders"}
 HEARING = {"catalog", "cart", "notifier", "realtime"}
 LETTERS = "/api/realtime/operations/dead-letters/"

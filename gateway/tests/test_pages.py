@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from common.testing.proxy import proxied
 
 from .browsing import Reader, chromium
-from .people import PASSWORD, Person, Visitor, new_product, ok
+from .people import PASSWORD, Json, Person, Visitor, new_product, ok
 from .site import PATIENCE_S, Site
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -227,11 +227,16 @@ def test_a_file_that_cannot_be_taken_is_refused_in_words(desk: Page) -> None:
     expect(desk.locator("#job")).to_be_hidden()
 
 
-def test_orders_are_found_and_moved_and_another_hand_is_told_of(desk: Page, admin: Person, ada: Person) -> None:
-    order = ok(ada.order(new_product(admin)), 201)
+def _found(desk: Page, order: Json) -> Locator:
+    """The order's row, once it was looked for by its number."""
     desk.get_by_placeholder("Number").fill(order["number"])
     desk.get_by_role("button", name="Show").click()
-    row = desk.locator(f"[data-order='{order['id']}']")
+    return desk.locator(f"[data-order='{order['id']}']")
+
+
+def test_orders_are_found_and_moved_and_another_hand_is_told_of(desk: Page, admin: Person, ada: Person) -> None:
+    order = ok(ada.order(new_product(admin)), 201)
+    row = _found(desk, order)
     row.get_by_role("button", name="Process").click()
     expect(row.locator(".state")).to_have_text("processing")
     ok(admin.patch(f"/api/orders/{order['id']}/", {"status": "shipped"}))
@@ -247,9 +252,7 @@ def test_orders_are_found_and_moved_and_another_hand_is_told_of(desk: Page, admi
 
 def test_cancelling_asks_first(desk: Page, admin: Person, ada: Person) -> None:
     order = ok(ada.order(new_product(admin)), 201)
-    desk.get_by_placeholder("Number").fill(order["number"])
-    desk.get_by_role("button", name="Show").click()
-    row = desk.locator(f"[data-order='{order['id']}']")
+    row = _found(desk, order)
     row.get_by_role("button", name="Cancel").click()
     desk.locator("#sure").get_by_role("button", name="Leave it").click()
     expect(row.locator(".state")).to_have_text("pending")

@@ -81,11 +81,16 @@ def authority(auth_sister: FakeSister, badges: Badges) -> Authority:
 
 
 @pytest.fixture
-def challenges(auth_sister: FakeSister, badges: Badges) -> Iterator[Challenges]:
-    """What a worker asks auth with."""
+def way_to_auth(auth_sister: FakeSister, badges: Badges) -> Iterator[Sister]:
+    """What notifier asks auth with."""
     sister = Sister("auth", auth_sister.url, badges.badge("notifier"), timeout_s=10)
-    yield Challenges(sister)
+    yield sister
     sister.close()
+
+
+@pytest.fixture
+def challenges(way_to_auth: Sister) -> Challenges:
+    return Challenges(way_to_auth)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """A product that runs low: told once per crossing to each administrator, whoever that is at the moment."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -135,10 +135,8 @@ def auth(auth_sister: FakeSister, badges: Badges) -> Telling:
 
 
 @pytest.fixture
-def accounts(auth_sister: FakeSister, badges: Badges) -> Iterator[Accounts]:
-    sister = Sister("auth", auth_sister.url, badges.badge("notifier"), timeout_s=10)
-    yield Accounts(sister)
-    sister.close()
+def accounts(way_to_auth: Sister) -> Accounts:
+    return Accounts(way_to_auth)
 
 
 def test_while_it_is_not_known_who_is_an_administrator_the_event_waits(
