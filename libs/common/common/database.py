@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
-from common.pooling import spare_round_trips
+from common.pooling import open_cheaply, spare_round_trips
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -90,6 +90,7 @@ def new_engine(url: str, *, pool_size: int = 10, read_timeout_s: int = 5) -> Eng
             "init_command": "SET SESSION innodb_lock_wait_timeout=3, time_zone='+00:00'",
         },
     )
+    open_cheaply(engine)
     spare_round_trips(engine)
     return engine
 

@@ -1,6 +1,7 @@
 """The pool's tests: what a transaction costs beside its own statements, and that nothing of it is left behind."""
 
 import gc
+import ssl
 from collections.abc import Iterator
 
 import pymysql
@@ -30,6 +31,21 @@ def test_a_transaction_costs_its_statements_and_its_end(engine: Engine) -> None:
     sessions = new_sessions(engine)
     before = questions(sessions)
     assert questions(sessions) == before + len(["COMMIT", "SHOW"])
+
+
+def test_many_connections_read_no_certificates(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """48 ms of CPU each."""
+    monkeypatch.setattr(ssl, "create_default_context", None)
+    engine = new_engine(database_url)
+    with engine.connect() as one, engine.connect() as other:
+        assert one.scalar(text("SELECT 1")) == other.scalar(text("SELECT 1")) == 1
+    engine.dispose()
+
+
+def test_whoever_names_an_authority_has_the_database_checked_against_it() -> None:
+    url = "mysql+pymysql://nobody@127.0.0.1:1/x?ssl_ca=/nowhere/ca.pem"
+    with pytest.raises(FileNotFoundError), new_engine(url).connect():
+        pass
 
 
 def kill(engine: Engine, number: int) -> None:
