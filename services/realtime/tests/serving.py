@@ -3,11 +3,12 @@
 import threading
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import uvicorn
 from fastapi import FastAPI
 
+from common.errors import Unavailable
 from common.testing.waiting import eventually
 from realtime.main import build
 from realtime.settings import RealtimeSettings
@@ -15,9 +16,17 @@ from realtime.settings import RealtimeSettings
 
 @contextmanager
 def served(settings: RealtimeSettings) -> Iterator[int]:
-    """One process' web server; its port."""
-    with serving(build(settings)) as port:
+    """One process' web server, once it can tell what is sold; its port."""
+    app = build(settings)
+    with serving(app) as port:
+        eventually(lambda: _has_begun(app))
         yield port
+
+
+def _has_begun(app: FastAPI) -> bool:
+    with suppress(Unavailable):
+        return all(follower.at for follower in (app.state.audience, app.state.desk))
+    return False
 
 
 @contextmanager
