@@ -127,7 +127,10 @@ class Import(Base):
 
 
 class CountedOrder(Base):
-    """An order as a rebuild has counted it: what was said of it up to this version is in the counts."""
+    """An order as a rebuild has counted it: what was said of it up to this version is in the counts.
+
+    The rest becomes its `OrderState` once the rebuild has come to its end.
+    """
 
     __tablename__ = "counted_orders"
     __table_args__ = TABLE_OPTIONS
@@ -135,6 +138,10 @@ class CountedOrder(Base):
     generation: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     order_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     version: Mapped[int] = mapped_column(BigInteger)
+    user_id: Mapped[UUID] = mapped_column(Uuid)
+    number: Mapped[str] = mapped_column(String(24, collation=EXACT))
+    status: Mapped[str] = mapped_column(String(16))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class Rebuilt(Base):

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Table, delete, insert, select
+from sqlalchemy import Table, delete, func, insert, select
 from sqlalchemy.dialects.mysql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -16,12 +16,11 @@ from common.clock import now
 from common.database import Sessions, affected, retried
 from common.events.orders import OrderCancelled, OrderEvent, OrderPlaced, OrderStatusChanged
 from common.outbox import KEEP_HEARD, PURGE_CHUNK
-from realtime.clients import Order
-from realtime.models import ORDERS, OrderEntry, OrderState
+from realtime.models import ORDERS, CountedOrder, OrderEntry, OrderState
 from realtime.news import Step
 from realtime.usecases import advance
 
-STATE, LOG = (cast(Table, entity.__table__) for entity in (OrderState, OrderEntry))
+STATE, LOG, COUNTED = (cast(Table, entity.__table__) for entity in (OrderState, OrderEntry, CountedOrder))
 PLACED, CANCELLED = "pending", "cancelled"
 """The status that an event's type stands for."""
 KEPT: timedelta = KEEP_HEARD
@@ -68,17 +67,19 @@ def _previous(event: OrderEvent) -> str | None:
     return None if isinstance(event, OrderPlaced) else cast(OrderStatusChanged | OrderCancelled, event).previous
 
 
-def note_standing(session: Session, orders: Iterable[Order]) -> None:
-    """Note how orders stand by their owner's own word; nothing is told of it. The caller has its turn."""
-    moved = {order.id: order for order in orders if order.updated_at > now() - KEPT}
-    known = _known(session, set(moved))
-    newer = [moved[order] for order in sorted(moved) if moved[order].version > known.get(order, (0, None))[0]]
-    _write_states(session, [_state(order) for order in newer])
+def note_standing(session: Session, generation: UUID) -> None:
+    """Note how a generation's orders stand by their owner's own word, in the transaction that puts it in its place.
 
-
-def _state(order: Order) -> dict[str, Any]:
-    same = {name: getattr(order, name) for name in ("user_id", "number", "status", "version")}
-    return {**same, "order_id": order.id, "at": order.updated_at}
+    Nothing is told of it: the streams begin anew with that transaction, and who listens is told everything.
+    """
+    names = STATE.columns.keys()
+    moved = (COUNTED.c.generation == generation) & (COUNTED.c.at > now() - KEPT)
+    new = upsert(STATE).from_select(names, select(*(COUNTED.c[name] for name in names)).where(moved))
+    newer = new.inserted.version > STATE.c.version
+    told = ("status", "at", "version")  # the last one is compared with until it is set
+    session.execute(
+        new.on_duplicate_key_update([(name, func.if_(newer, new.inserted[name], STATE.c[name])) for name in told])
+    )
 
 
 def _write_states(session: Session, states: Sequence[dict[str, Any]]) -> None:

@@ -11,6 +11,9 @@ That is each event once: whatever was heard before the beginning had been commit
 which were read later, hold it. Whatever was heard after the beginning was put aside, and its version tells whether the
 page held it. Whatever is heard after the end is asked the same: an event up to the kept version is in the counts
 already, be it that it was on its way for long or lay with the dead letters.
+
+Where the orders stand becomes known in the transaction that puts the counts in place, or not at all: of what is known
+no step is told any more, so those who listen must begin anew with it.
 """
 
 from collections import Counter
@@ -23,7 +26,6 @@ from sqlalchemy import Table, delete, func, insert, select, update
 from sqlalchemy.dialects.mysql import insert as upsert
 from sqlalchemy.orm import Session
 
-from common.bulk import insert_rows
 from common.clock import now
 from common.database import Sessions, affected, retried
 from common.errors import Conflict
@@ -42,7 +44,7 @@ COUNTED, REBUILT, REBUILT_IN, HEARD, SOLD, SOLD_IN, STREAM = (
 
 PAGE = 500
 GIVEN_UP_AFTER = timedelta(hours=6)
-"""A rebuild that has not come to its end by then has died; batches need not put anything aside for it any more."""
+"""A rebuild that has not said by then how it ended has died; batches need not put anything aside for it any more."""
 KEPT = KEEP_HEARD
 """How long late events are known by their orders' versions: as long as repeated ones are by their ids."""
 
@@ -77,11 +79,15 @@ def rebuild_counts(sessions: Sessions, orders: Orders) -> int:
     The streams get new ids, so whoever listens connects again and is told everything as a reset.
     """
     generation = _begin(sessions)
-    count, last = 0, None
-    while page := orders.page(last, PAGE):
-        _take_in(sessions, generation, page)
-        count, last = count + len(page), page[-1].id
-    _put_in_place(sessions, generation)
+    try:
+        count, last = 0, None
+        while page := orders.page(last, PAGE):
+            _take_in(sessions, generation, page)
+            count, last = count + len(page), page[-1].id
+        _put_in_place(sessions, generation)
+    except BaseException:
+        _give_up(sessions, generation)
+        raise
     return count
 
 
@@ -95,18 +101,28 @@ def _begin(sessions: Sessions) -> UUID:
 
 
 @retried
+def _give_up(sessions: Sessions, generation: UUID) -> None:
+    """Nothing has come of it; batches need not put anything aside for it any more."""
+    mine = (STREAM.c.id == COUNTS) & (STREAM.c.rebuild == generation)
+    with sessions.begin() as session:
+        session.execute(update(STREAM).where(mine).values(rebuild=None))
+
+
+@retried
 def _take_in(sessions: Sessions, generation: UUID, page: Sequence[Order]) -> None:
-    """Count a page, and keep which version of each order that was."""
+    """Count a page, and keep which version of each order that was, and where it stood."""
     sales = [sale for order in page for sale in _sales(order)]
     changes, by_time = summed(sales)
     with sessions.begin() as session:
         _check(take_turn(session), generation)
-        insert_rows(
-            session, COUNTED, ("order_id", "version"), [(it.id, it.version) for it in page], generation=generation
-        )
+        session.execute(insert(COUNTED), [{"generation": generation, **_kept(order)} for order in page])
         _add(session, REBUILT, generation, [{"product_id": it, "sold": changes[it]} for it in sorted(changes)])
         _add(session, REBUILT_IN, generation, recent(by_time))
-        note_standing(session, page)
+
+
+def _kept(order: Order) -> dict[str, Any]:
+    same = {name: getattr(order, name) for name in ("version", "user_id", "number", "status")}
+    return {"order_id": order.id, "at": order.updated_at, **same}
 
 
 def _sales(order: Order) -> list[Sale]:
@@ -140,6 +156,7 @@ def _put_in_place(sessions: Sessions, generation: UUID) -> None:
         if changes:
             add_sold(session, {product: changes[product] for product in sorted(changes)})
         count_recent(session, by_time)
+        note_standing(session, generation)
         for stream in session.scalars(select(Stream)):
             stream.name, stream.seq = new_id(), stream.seq + 1
             if stream.id == COUNTS:

@@ -15,13 +15,19 @@ from common.broker import connect, declare_events
 from common.clock import now
 from common.database import Sessions, new_engine, new_sessions
 from common.events.orders import Line, OrderCancelled, OrderPlaced
+from common.http import Sister
 from common.ids import new_id
 from common.revocation import EPOCH
+from common.testing.badges import Badges
 from common.testing.broker import Broker
 from common.testing.signing import Signer
 from common.testing.sisters import FakeSister, fake_sister
+from realtime import rebuilding
+from realtime.clients import Orders
 from realtime.main import build
 from realtime.settings import RealtimeSettings
+
+from .bookkeeping import Books
 
 FOLDER = Path(__file__).parent.parent
 
@@ -123,3 +129,19 @@ def placed() -> Placed:
 def cancelled() -> Cancelled:
     """The cancellation of such an order."""
     return lambda lines, **more: OrderCancelled(**_order(lines), previous="pending", reason="customer", **more)
+
+
+@pytest.fixture
+def books(broker: Broker, sister: FakeSister, monkeypatch: pytest.MonkeyPatch) -> Books:
+    """Orders with pages of two."""
+    monkeypatch.setattr(rebuilding, "PAGE", 2)
+    books = Books(broker)
+    books.answer_at(sister)
+    return books
+
+
+@pytest.fixture
+def orders(sister: FakeSister, badges: Badges) -> Iterator[Orders]:
+    client = Sister("orders", sister.url, badges.badge("realtime"), timeout_s=60)
+    yield Orders(client)
+    client.close()

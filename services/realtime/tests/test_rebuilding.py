@@ -3,8 +3,7 @@
 import itertools
 import random
 import threading
-from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -14,20 +13,16 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from common.database import Sessions
-from common.errors import Conflict
-from common.http import Sister
 from common.ids import new_id
-from common.testing.badges import Badges
 from common.testing.broker import Broker
 from common.testing.signing import Signer
 from common.testing.sisters import FakeSister
 from common.testing.waiting import eventually
-from realtime import rebuilding
 from realtime.clients import Orders
 from realtime.commands import main
-from realtime.models import COUNTS, CountedOrder, Heard, OrderState, Rebuilt, Sold, SoldIn, Stream
+from realtime.models import COUNTS, OrderState, Sold, SoldIn, Stream
 from realtime.ranking import read_ranking
-from realtime.rebuilding import forget_rebuilds, rebuild_counts
+from realtime.rebuilding import rebuild_counts
 from realtime.settings import RealtimeSettings
 
 from .bookkeeping import Books
@@ -37,22 +32,6 @@ pytestmark = pytest.mark.usefixtures("store")
 
 _markers = itertools.count(10**12)
 """Products that nobody else sells."""
-
-
-@pytest.fixture
-def books(broker: Broker, sister: FakeSister, monkeypatch: pytest.MonkeyPatch) -> Books:
-    """Orders with pages of two."""
-    monkeypatch.setattr(rebuilding, "PAGE", 2)
-    books = Books(broker)
-    books.answer_at(sister)
-    return books
-
-
-@pytest.fixture
-def orders(sister: FakeSister, badges: Badges) -> Iterator[Orders]:
-    client = Sister("orders", sister.url, badges.badge("realtime"), timeout_s=60)
-    yield Orders(client)
-    client.close()
 
 
 def _shown(client: TestClient, products: Sequence[int]) -> dict[int, int]:
@@ -233,49 +212,6 @@ def test_where_orders_stand_is_known_again(
             return socket.receive_json()["data"]
 
     eventually(lambda: [it["status"] for it in told()] == ["processing"])
-
-
-def test_the_rebuild_that_began_last_is_the_one_that_counts(
-    client: TestClient, sessions: Sessions, books: Books, orders: Orders, product: int
-) -> None:
-    books.place(Purchase(new_id(), {product: 1}))
-    rest = iter([lambda: rebuild_counts(sessions, orders)])
-    books.before_page = lambda _: next(rest, lambda: 0)()
-    with pytest.raises(Conflict):
-        rebuild_counts(sessions, orders)
-    eventually(lambda: _shown(client, [product]) == {product: 1})
-
-
-def test_what_rebuilds_leave_behind_is_dropped_when_it_is_of_no_use(
-    sessions: Sessions, books: Books, orders: Orders, product: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def left() -> tuple[int, ...]:
-        with sessions.begin() as session:
-            return tuple(len(session.execute(select(it.generation)).all()) for it in (CountedOrder, Rebuilt, Heard))
-
-    books.place(Purchase(new_id(), {product: 1}))
-    for _ in range(2):
-        rebuild_counts(sessions, orders)
-    forget_rebuilds(sessions)
-    assert left() == (1, 0, 0)
-    monkeypatch.setattr(rebuilding, "KEPT", timedelta(0))
-    forget_rebuilds(sessions)
-    assert left() == (0, 0, 0)
-
-
-def test_a_rebuild_that_has_died_is_given_up(
-    sessions: Sessions, books: Books, orders: Orders, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def die(_: UUID | None) -> None:
-        forget_rebuilds(sessions)
-        with sessions.begin() as session:
-            assert session.scalar(select(Stream.rebuild).where(Stream.id == COUNTS)) is not None
-        monkeypatch.setattr(rebuilding, "GIVEN_UP_AFTER", timedelta(0))
-        forget_rebuilds(sessions)
-
-    books.before_page = die
-    with pytest.raises(Conflict):
-        rebuild_counts(sessions, orders)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from common.database import TABLE_OPTIONS, UtcDateTime, Uuid
+from common.database import EXACT, TABLE_OPTIONS, UtcDateTime, Uuid
 
 revision: str = "0005"
 down_revision: str | None = "0004"
@@ -20,6 +20,10 @@ def upgrade() -> None:
         sa.Column("generation", Uuid(), nullable=False),
         sa.Column("order_id", Uuid(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("user_id", Uuid(), nullable=False),
+        sa.Column("number", sa.String(24, collation=EXACT), nullable=False),
+        sa.Column("status", sa.String(16), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("generation", "order_id", name="pk_counted_orders"),
         **TABLE_OPTIONS,
     )
