@@ -177,11 +177,15 @@ def _check(turn: Turn, generation: UUID) -> None:
 
 
 def forget_rebuilds(sessions: Sessions) -> None:
-    """Give up a rebuild that has died, and drop what generations leave behind, a chunk per transaction."""
+    """Give up a rebuild that has died, and drop what generations leave behind, a chunk per transaction.
+
+    What is there is looked at before what is needed: a generation that begins in between is then not among it, and one
+    that was there and is not needed never will be.
+    """
+    there = {table: _generations(sessions, table) for table in (COUNTED, REBUILT, REBUILT_IN, HEARD)}
     turn = _let_go(sessions)
-    for table in (COUNTED, REBUILT, REBUILT_IN, HEARD):
-        needed = {turn.rebuild, turn.counted if table is COUNTED else None}
-        for generation in _generations(sessions, table) - needed:
+    for table, generations in there.items():
+        for generation in generations - {turn.rebuild, turn.counted if table is COUNTED else None}:
             while _drop(sessions, table, generation) == PURGE_CHUNK:
                 pass
 

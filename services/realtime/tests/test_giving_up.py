@@ -18,6 +18,7 @@ from realtime import rebuilding
 from realtime.clients import Orders
 from realtime.models import COUNTS, CountedOrder, Heard, OrderState, Stream
 from realtime.rebuilding import forget_rebuilds, rebuild_counts
+from realtime.usecases import Turn
 
 from .bookkeeping import Books
 from .purchase import Purchase
@@ -129,6 +130,26 @@ def test_what_rebuilds_leave_behind_is_dropped_when_it_is_of_no_use(
     monkeypatch.setattr(rebuilding, "KEPT", timedelta(0))
     forget_rebuilds(sessions)
     assert left() == (0, 0)
+
+
+def test_a_rebuild_that_begins_while_what_others_left_is_dropped_keeps_what_it_counted(
+    sessions: Sessions, books: Books, orders: Orders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = books.place(Purchase(new_id()))
+    let_go = rebuilding._let_go
+
+    def rebuild_behind(sessions: Sessions) -> Turn:
+        turn = let_go(sessions)
+        rebuild_counts(sessions, orders)
+        return turn
+
+    monkeypatch.setattr(rebuilding, "_let_go", rebuild_behind)
+    forget_rebuilds(sessions)
+    with sessions.begin() as session:
+        present = session.scalar(select(Stream.counted).where(Stream.id == COUNTS))
+        assert session.scalars(select(CountedOrder.order_id).where(CountedOrder.generation == present)).all() == [
+            order.id
+        ]
 
 
 def test_a_rebuild_that_has_died_is_given_up(
