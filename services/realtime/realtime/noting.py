@@ -31,7 +31,7 @@ def note_orders(session: Session, events: Iterable[OrderEvent]) -> list[Step]:
 
     What was logged, which is true once that is committed.
     """
-    told = [event for event in events if not (isinstance(event, OrderCancelled) and not event.was_placed)]
+    told = [event for event in events if _is_told(event)]
     known = _known(session, {event.order_id for event in told})
     noted: dict[UUID, dict[str, Any]] = {}
     steps: list[dict[str, Any]] = []
@@ -47,6 +47,12 @@ def note_orders(session: Session, events: Iterable[OrderEvent]) -> list[Step]:
             steps.append({**same, "previous": before, "at": event.at})
     _write_states(session, [noted[order] for order in sorted(noted)])
     return _write_steps(session, steps)
+
+
+def _is_told(event: OrderEvent) -> bool:
+    """What is older than anything known here may have been told and forgotten: nobody could tell it from news."""
+    never_placed = isinstance(event, OrderCancelled) and not event.was_placed
+    return not never_placed and event.at > now() - KEPT
 
 
 def _known(session: Session, orders: set[UUID]) -> dict[UUID, tuple[int, str | None]]:

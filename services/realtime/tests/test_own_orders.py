@@ -264,3 +264,17 @@ def test_orders_that_have_not_moved_for_long_are_forgotten(
         assert _ask(socket, action="get_orders")["data"] == []
         broker.tell(order.moved("processing"))
         assert _said(socket) == _step(order, "processing", "pending")
+
+
+def test_what_was_said_of_an_order_before_it_was_forgotten_is_not_told_anew(
+    client: TestClient, sessions: Sessions, broker: Broker, ada: SignedUser, order: Purchase
+) -> None:
+    """Be it that it lay with the dead letters."""
+    late = order.placed().model_copy(update={"at": now() - noting.KEPT - timedelta(minutes=1)})
+    with _listening(client, ada) as (socket, _):
+        broker.tell(late)
+        marker = Purchase(ada.id)
+        broker.tell(marker.placed())
+        assert _said(socket) == _step(marker, "pending", None)
+    with sessions.begin() as session:
+        assert session.get(OrderState, order.id) is None
