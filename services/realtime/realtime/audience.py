@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import orjson
 from prometheus_client import Counter, Gauge
 
-from realtime.board import Board, Count
+from realtime.board import Board, Count, Position
 from realtime.following import Follower
 from realtime.listener import Frame, Key, Listener, text_frame
 
@@ -62,17 +62,17 @@ class Audience(Follower[Board, Count, Listener]):
         listener.forget()
         await listener.send(text_frame(snapshot))
 
-    async def _resend(self, listener: Listener, after: int) -> bool:
-        """Send the log up to the board, chunk by chunk; False where it has a gap."""
-        while after < self.board.seq:
-            _, entries = await asyncio.to_thread(self._source.log, after, self.board.seq)
-            if not entries or entries[0].seq != after + 1:
+    async def _resend(self, listener: Listener, at: Board, after: int) -> bool:
+        """Send the log up to the board, chunk by chunk; False where it has a gap, or is of another stream by now."""
+        while after < at.seq:
+            _, entries = await asyncio.to_thread(self._source.log, after, at.seq)
+            if self.at is not at or not Position(at.stream, after).follows(entries):
                 return False
             for entry in entries:
                 if listener.wants(entry.product_id):
-                    await listener.send(_update(self.board.stream, entry))
+                    await listener.send(_update(at.stream, entry))
             after = entries[-1].seq
-        return True
+        return self.at is at
 
 
 def _update(stream: str, count: Count) -> Frame:

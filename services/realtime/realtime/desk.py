@@ -12,7 +12,7 @@ from prometheus_client import Gauge
 from common.fields import show_time
 from realtime.board import Position
 from realtime.following import BEGUN_ANEW, Follower
-from realtime.listener import Frame, Guest, Key, text_frame
+from realtime.listener import Dismissed, Frame, Guest, Key, text_frame
 from realtime.news import Standing, Step
 
 LISTENERS = Gauge("stoa_realtime_order_listeners", "Clients connected to the stream of orders")
@@ -64,31 +64,29 @@ class Desk(Follower[Position, Step, Guest]):
 
     async def _send_all(self, listener: Guest, **extra: Any) -> None:
         """Where the orders stand, then what has come while that was read; what waits is in either."""
+        at = self.at
         seq, standing = await asyncio.to_thread(self._source.standing, _owner(listener))
-        if seq > self.at.seq:
+        if seq > at.seq:
             await self.catch_up()
-        body = {
-            "type": "orders",
-            **extra,
-            "stream": self.at.stream,
-            "seq": seq,
-            "data": [_shown(it) for it in standing],
-        }
+        if self.at is not at:
+            raise Dismissed(BEGUN_ANEW)
+        data = [_shown(it) for it in standing]
+        body = {"type": "orders", **extra, "stream": at.stream, "seq": seq, "data": data}
         await listener.send(text_frame(orjson.dumps(body)))
-        if not await self._resend(listener, seq):
-            listener.dismiss(BEGUN_ANEW)
+        if not await self._resend(listener, at, seq):
+            raise Dismissed(BEGUN_ANEW)
         listener.forget()
 
-    async def _resend(self, listener: Guest, after: int) -> bool:
-        """Send what concerns the listener, up to where everyone is, chunk by chunk; False where the log has a gap."""
-        while after < self.at.seq:
-            found = await asyncio.to_thread(self._source.missed, _owner(listener), after, self.at.seq)
-            if found is None:
+    async def _resend(self, listener: Guest, at: Position, after: int) -> bool:
+        """Send what concerns the listener, chunk by chunk; False past a gap, or of another stream by now."""
+        while after < at.seq:
+            found = await asyncio.to_thread(self._source.missed, _owner(listener), after, at.seq)
+            if found is None or self.at is not at:
                 return False
             after, steps = found
             for step in steps:
-                await listener.send(_update(self.at.stream, step))
-        return True
+                await listener.send(_update(at.stream, step))
+        return self.at is at
 
 
 def _owner(guest: Guest) -> UUID | None:

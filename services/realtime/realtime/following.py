@@ -62,9 +62,10 @@ class Follower(Generic[At, Entry, Who]):
         self._bell.ring()
 
     def hear(self, entries: Sequence[Entry]) -> None:
-        """What this very process has written; the log says the same."""
-        self._heard += entries
-        self._bell.ring()
+        """What this very process has written, if anything; the log says the same."""
+        if entries:
+            self._heard += entries
+            self._bell.ring()
 
     async def ready(self) -> At:
         """How far it has come, once it has begun. Raises Unavailable."""
@@ -107,7 +108,8 @@ class Follower(Generic[At, Entry, Who]):
         if last_seq > self.at.seq:
             await self.catch_up()
         async with listener.turn:
-            if stream == self.at.stream and last_seq <= self.at.seq and await self._resend(listener, last_seq):
+            at = self.at
+            if stream == at.stream and last_seq <= at.seq and await self._resend(listener, at, last_seq):
                 listener.forget()
             else:
                 await self._send_all(listener, reset=True)
@@ -163,7 +165,8 @@ class Follower(Generic[At, Entry, Who]):
     def _spread(self, entries: Sequence[Entry]) -> int:
         raise NotImplementedError
 
-    async def _resend(self, listener: Who, after: int) -> bool:
+    async def _resend(self, listener: Who, at: At, after: int) -> bool:
+        """Send what the log holds up to this position; False past a gap, or when all has begun anew meanwhile."""
         raise NotImplementedError
 
     async def _send_all(self, listener: Who, **extra: Any) -> None:

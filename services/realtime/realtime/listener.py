@@ -28,6 +28,13 @@ class Dismissed(Exception):
         self.code = code
 
 
+class TooSlow(Dismissed):
+    """It left a message lying for too long."""
+
+    def __init__(self) -> None:
+        super().__init__(TRY_LATER)
+
+
 class Gone(Exception):
     """The client has left."""
 
@@ -77,7 +84,12 @@ class Listener:
         self._waiting = {product: frame for product, frame in self._waiting.items() if self.wants(product)}
 
     def tell(self, updates: Mapping[Key, Frame]) -> int:
-        """Tell it the updates it wants, in their order, or put them with what waits; how many these are."""
+        """Tell it the updates it wants, in their order, or put them with what waits; how many these are.
+
+        Whoever has to go is told nothing more: it would take the newer number for all that came before.
+        """
+        if self._code is not None:
+            return 0
         wanted = [product for product in updates if self.wants(product)]
         for product in wanted:
             if not (self._is_idle() and self._write(updates[product])):
@@ -85,7 +97,7 @@ class Listener:
         return len(wanted)
 
     def _is_idle(self) -> bool:
-        return self._code is None and not self._waiting and not self.turn.locked()
+        return not self._waiting and not self.turn.locked()
 
     def _keep(self, product: Key, update: Frame) -> None:
         self._waiting.pop(product, None)
@@ -123,12 +135,18 @@ class Listener:
             await self.send(self._waiting.pop(next(iter(self._waiting))))
 
     async def send(self, frame: Frame) -> None:
-        """Send one frame; the caller holds the turn. Raises Dismissed when the client does not take it in time."""
+        """Send one frame; the caller holds the turn. Raises TooSlow when the client does not take it in time.
+
+        That frame may be lost, so nothing follows it; nor is anything sent to whoever has to go. Raises Dismissed.
+        """
+        if self._code is not None:
+            raise Dismissed(self._code)
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._send(frame)
         except TimeoutError:
-            raise Dismissed(TRY_LATER) from None
+            self.dismiss(TRY_LATER)
+            raise TooSlow from None
 
 
 class Guest(Listener):

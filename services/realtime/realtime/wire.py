@@ -17,7 +17,7 @@ from common.database import is_gone
 from common.errors import Unavailable
 from common.fields import Body
 from realtime.following import Follower, Who
-from realtime.listener import TRY_LATER, Dismissed, Frame, Gone, Listener, Send
+from realtime.listener import TRY_LATER, Dismissed, Frame, Gone, Listener, Send, TooSlow
 
 log = structlog.get_logger(__name__)
 
@@ -144,7 +144,7 @@ async def _dismiss(websocket: WebSocket, dismissed: BaseExceptionGroup[Dismissed
     with suppress(TimeoutError, RuntimeError, WebSocketDisconnect):
         async with asyncio.timeout_at(until):
             await websocket.close(code)
-    if code == TRY_LATER:
+    if dismissed.subgroup(TooSlow) is not None:
         log.info("listener_too_slow")
         await asyncio.sleep(until - loop.time())
         _cut(websocket)

@@ -88,6 +88,20 @@ def test_what_was_counted_here_is_told_without_a_look_into_the_log(play: Callabl
     play(story)
 
 
+def test_what_has_changed_no_count_is_no_reason_to_look_into_the_log(
+    play: Callable[[Story], None], product: int
+) -> None:
+    async def story(room: Room) -> None:
+        room.audience.hear([])
+        for _ in range(10):  # so that a look would have begun
+            await asyncio.sleep(0)
+        room.audience.hear(room.count(product))
+        await room.until_told(1)
+        assert room.log.looks == 1
+
+    play(story)
+
+
 def test_what_another_process_counted_before_is_told_before(play: Callable[[Story], None], product: int) -> None:
     async def story(room: Room) -> None:
         room.count(product + 1000000)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from realtime.board import Board, Count
-from realtime.listener import TRY_LATER, Dismissed, Frame, Listener
+from realtime.listener import TRY_LATER, Dismissed, Frame, Listener, TooSlow
 
 pytestmark = pytest.mark.unit
 
@@ -77,10 +77,10 @@ def test_what_is_said_comes_after_what_waits() -> None:
 class Straight:
     """A client, and the way past its task: what went which way."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, timeout_s: float = 5) -> None:
         self.open = True
         self.written: list[str] = []
-        self.listener = Listener(wire.send, 5, self._write)
+        self.listener = Listener(wire.send, timeout_s, self._write)
 
     def _write(self, frame: Frame) -> bool:
         if self.open:
@@ -138,6 +138,39 @@ def test_who_must_begin_anew_is_told_no_newer_number() -> None:
         client.listener.dismiss(1012)
         client.listener.tell(_frames(p1="1"))
         assert client.written == []
+
+    asyncio.run(story())
+
+
+def test_who_must_begin_anew_is_told_no_newer_number_by_what_is_being_said_either() -> None:
+    async def story() -> None:
+        wire = Wire()
+        listener = Listener(wire.send, 5)
+        async with listener.turn:
+            listener.tell(_frames(p1="1"))
+            listener.dismiss(1012)
+            assert listener.tell(_frames(p2="2")) == 0
+        with pytest.raises(Dismissed) as dismissed:
+            await listener.say(lambda: b"3")
+        assert (dismissed.value.code, wire.taken) == (1012, [])
+
+    asyncio.run(story())
+
+
+def test_who_has_not_taken_a_message_in_time_is_told_nothing_after_it() -> None:
+    """What it did not take may be lost."""
+
+    async def story() -> None:
+        wire = Wire()
+        client = Straight(wire, timeout_s=0.05)
+        wire.open.clear()
+        with pytest.raises(TooSlow):
+            await client.listener.say(lambda: b"1")
+        wire.open.set()
+        assert client.listener.tell(_frames(p1="2")) == 0
+        with pytest.raises(Dismissed):
+            await client.listener.say(lambda: b"3")
+        assert (wire.taken, client.written) == ([], [])
 
     asyncio.run(story())
 
