@@ -5,10 +5,9 @@ Whoever has come in with a token stays as long as that is good: a watch looks ea
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from ipaddress import IPv6Address, ip_address
-from urllib.parse import urlsplit
 
 from fastapi import WebSocket
 
@@ -29,6 +28,8 @@ TOO_MANY = 4429
 FIRST_WORD_S = 5.0
 """How long a client may take to sign in by its first message (design: public surface, section 7)."""
 WATCH_S = 1.0
+WATCHED_AT_ONCE = 64
+"""What Redis is asked in one question (`Coalescer`), so that whoever knocks meanwhile waits for no more than that."""
 IN_URLS = ("token", "access_token")
 """A token there would be written into logs; it is refused even if it is good."""
 CUSTOMER_BITS = 64
@@ -88,11 +89,16 @@ class Entrance:
         """Send away whose token is no longer good; while that cannot be found out, everybody stays until it expires."""
         while True:
             await asyncio.sleep(WATCH_S)
-            tokens = {guest.token for guest in self._guests}
-            good = dict(zip(tokens, await asyncio.gather(*map(self._is_good, tokens)), strict=True))
-            for guest in self._guests:
-                if not good.get(guest.token, True):
-                    guest.dismiss(SIGN_IN)
+            tokens = list({guest.token for guest in self._guests})
+            for begin in range(0, len(tokens), WATCHED_AT_ONCE):
+                await self._look_at(tokens[begin : begin + WATCHED_AT_ONCE])
+
+    async def _look_at(self, tokens: Sequence[str]) -> None:
+        good = await asyncio.gather(*map(self._is_good, tokens))
+        over = {token for token, is_good in zip(tokens, good, strict=True) if not is_good}
+        for guest in self._guests:
+            if guest.token in over:
+                guest.dismiss(SIGN_IN)
 
     async def _is_good(self, token: str) -> bool:
         try:
@@ -133,8 +139,9 @@ class Entrance:
         origin = websocket.headers.get("origin")
         if origin is None:
             return True
-        own = urlsplit(origin).netloc == websocket.headers.get("host", "")
-        return origin.lower() in self._origins or (own and origin.startswith(("http://", "https://")))
+        host = websocket.headers.get("host")
+        own = {f"http://{host}".lower(), f"https://{host}".lower()} if host else set()
+        return origin.lower() in self._origins | own
 
     @contextmanager
     def _watched(self, guest: Guest) -> Iterator[None]:

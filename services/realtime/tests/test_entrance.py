@@ -2,17 +2,17 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
 from redis import Redis
 from starlette.testclient import TestClient, WebSocketTestSession
-from starlette.websockets import WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from common.revocation import revoked_key
 from common.testing.signing import SignedUser, Signer
-from common.tokens import LEEWAY_S
+from common.tokens import LEEWAY_S, Tokens, User
 from realtime import entrance
 from realtime.main import build
 from realtime.settings import RealtimeSettings
@@ -102,7 +102,11 @@ def test_a_token_is_taken_from_the_header_a_ticket_or_the_first_message(client: 
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://evil.example", "null", "", f"ftp://{HOST}", f"https://{HOST}.evil.example"]
+    "origin",
+    [
+        *("https://evil.example", "null", "", f"ftp://{HOST}", f"https://{HOST}.evil.example", f"https://{HOST}/"),
+        *("http://[", "http://", "https://]", "//", HOST),
+    ],
 )
 def test_a_page_of_another_origin_opens_nothing_whoever_looks_at_it(
     client: TestClient, ada: SignedUser, origin: str
@@ -110,10 +114,16 @@ def test_a_page_of_another_origin_opens_nothing_whoever_looks_at_it(
     assert _refusal(client, Origin=origin, **ada.headers) == 4403
 
 
-@pytest.mark.parametrize("origin", [f"https://{HOST}", f"http://{HOST}", SHOP, "https://OTHER.example:8443"])
+@pytest.mark.parametrize(
+    "origin", [f"https://{HOST}", f"http://{HOST}", f"HTTPS://{HOST.upper()}", SHOP, "https://OTHER.example:8443"]
+)
 def test_our_own_pages_and_named_ones_may(client: TestClient, ada: SignedUser, origin: str) -> None:
     with _inside(client, Origin=origin, **ada.headers):
         pass
+
+
+def test_who_names_no_host_has_no_pages_of_its_own(client: TestClient, ada: SignedUser) -> None:
+    assert _refusal(client, Origin="http://", Host="", **ada.headers) == 4403
 
 
 def test_the_public_sockets_are_open_to_every_page(client: TestClient) -> None:
@@ -136,6 +146,56 @@ def test_who_signs_out_is_signed_out_of_the_socket(client: TestClient, ada: Sign
     with _inside(client, **ada.headers) as socket:
         store.set(revoked_key(ada.session), "1", ex=60)
         assert _code(socket) == 4401
+
+
+def test_a_crowd_is_not_looked_at_all_at_once(
+    client: TestClient, signer: Signer, store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else questions would be refused for being too many, and whose session has ended would stay."""
+    asked, at_once = Tokens.user, [0, 0]
+
+    async def watched(tokens: Tokens, token: str) -> User:
+        at_once[0] += 1
+        at_once[1] = max(at_once)
+        try:
+            return await asked(tokens, token)
+        finally:
+            at_once[0] -= 1
+
+    monkeypatch.setattr(entrance, "WATCHED_AT_ONCE", 2)
+    crowd = [signer.user() for _ in range(5)]
+    with ExitStack() as open_sockets:
+        sockets = [open_sockets.enter_context(_inside(client, **user.headers)) for user in crowd]
+        monkeypatch.setattr(Tokens, "user", watched)
+        for user in crowd:
+            store.set(revoked_key(user.session), "1", ex=60)
+        assert [_code(socket) for socket in sockets] == [4401] * len(crowd)
+    assert at_once[1] == 2
+
+
+@pytest.mark.parametrize(
+    ("host", "whose"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("2001:db8:1:2::", "2001:db8:1:2::"),
+        ("2001:db8:1:3:3:4:5:6", "2001:db8:1:3::"),
+        ("/run/realtime.sock", "/run/realtime.sock"),
+        ("", ""),
+    ],
+)
+def test_an_address_is_that_of_a_customer(host: str, whose: str) -> None:
+    websocket = WebSocket({"type": "websocket", "client": (host, 1), "headers": []}, _nothing, _nothing)
+    assert entrance._address(websocket) == whose
+
+
+def test_what_has_no_address_is_one_customer() -> None:
+    assert entrance._address(WebSocket({"type": "websocket", "headers": []}, _nothing, _nothing)) == ""
+
+
+async def _nothing(*_: Any) -> Any:
+    """Nothing is said and nothing heard."""
 
 
 def _nearly_over(signer: Signer, user: SignedUser) -> str:
