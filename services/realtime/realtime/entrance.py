@@ -17,14 +17,12 @@ from common.tokens import Tokens, User
 from realtime.listener import TRY_LATER, Dismissed, Gone, Guest
 from realtime.schemas import Auth
 from realtime.tickets import Tickets
-from realtime.wire import Misunderstood, sender, understood
+from realtime.wire import TOO_MANY, Misunderstood, sender, understood
 
 SIGN_IN = 4401
 """Close code: no token, or one that is not good or no longer so."""
 NOT_HERE = 4403
 """Close code: a page of another origin, or somebody who is no administrator."""
-TOO_MANY = 4429
-"""Close codes of our own lie between 4000 and 4999 (RFC 6455, section 7.4.2)."""
 FIRST_WORD_S = 5.0
 """How long a client may take to sign in by its first message (design: public surface, section 7)."""
 WATCH_S = 1.0

@@ -45,5 +45,6 @@ def build(settings: RealtimeSettings | None = None) -> FastAPI:
             "tickets": tickets,
             "rankings": Rankings(service.sessions),
             "send_timeout_s": settings.send_timeout_s,
+            "messages_per_s": settings.messages_per_s,
         },
     )

@@ -19,3 +19,5 @@ class RealtimeSettings(Settings):
     """Sockets of one address that this process holds open, 0 for no limit (design: reliability 3.9)."""
     sockets_per_user: int = Field(20, ge=0)
     """The same for those of one signed-in user, wherever they come from."""
+    messages_per_s: int = Field(20, ge=0)
+    """What a client may say on one socket, 0 for no limit (design: reliability 3.9)."""

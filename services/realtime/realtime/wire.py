@@ -18,11 +18,14 @@ from common.errors import Unavailable
 from common.fields import Body
 from realtime.following import Follower, Who
 from realtime.listener import TRY_LATER, Dismissed, Frame, Gone, Listener, Send, TooSlow
+from realtime.pace import Pace
 
 log = structlog.get_logger(__name__)
 
 HEARTBEAT_S = 20
 """The web server pings this often (its `--ws-ping-interval`)."""
+TOO_MANY = 4429
+"""Close code: too many sockets or messages; codes of our own lie between 4000 and 4999 (RFC 6455, section 7.4.2)."""
 GRACE_S = 3.0
 """How long a client that was too slow may take to read its close code before the connection is cut."""
 NO_LINGERING = struct.pack("ii", 1, 0)
@@ -108,8 +111,11 @@ async def _answer(request: Body, answer: Answer) -> None:
 
 
 async def heard(websocket: WebSocket) -> AsyncIterator[Frame]:
-    """What the client says, until it leaves."""
+    """What the client says, until it leaves. Raises Dismissed when that is too much in too short a time."""
+    pace = Pace(websocket.app.state.messages_per_s, asyncio.get_running_loop().time)
     while (message := await websocket.receive())["type"] != "websocket.disconnect":
+        if not pace.keeps():
+            raise Dismissed(TOO_MANY)
         yield dict(message)
 
 

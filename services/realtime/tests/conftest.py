@@ -76,6 +76,7 @@ def settings(database_url: str, broker: Broker, redis_url: str, auth: FakeSister
         redis_url=redis_url.removesuffix("/0") + "/5",
         auth_url=auth.url,
         send_timeout_s=1,
+        messages_per_s=0,
     )
 
 
