@@ -144,30 +144,6 @@ class CountedOrder(Base):
     at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
-class Rebuilt(Base):
-    """`Sold` as a rebuild makes it."""
-
-    __tablename__ = "rebuilt"
-    __table_args__ = TABLE_OPTIONS
-
-    generation: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
-    product_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    sold: Mapped[int] = mapped_column(BigInteger)
-
-
-class RebuiltIn(Base):
-    """`SoldIn` as a rebuild makes it."""
-
-    __tablename__ = "rebuilt_in"
-    __table_args__ = TABLE_OPTIONS
-
-    generation: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
-    span_s: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
-    begin: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
-    product_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    sold: Mapped[int] = mapped_column(BigInteger)
-
-
 class Heard(Base):
     """A sale, or one taken back, that was heard of while a rebuild went on."""
 

@@ -5,12 +5,12 @@ is taken from the same minute, and what is heard late, after an outage, does not
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Table, delete, func, select
-from sqlalchemy.dialects.mysql import insert as upsert
 from sqlalchemy.orm import Session
 
 from common.clock import now
@@ -18,6 +18,7 @@ from common.database import Sessions, affected, retried
 from common.outbox import PURGE_CHUNK
 from realtime.models import SoldIn
 from realtime.schemas import MOST_RANKED
+from realtime.usecases import add_up
 
 SOLD_IN = cast(Table, SoldIn.__table__)
 
@@ -35,6 +36,8 @@ FRESH_S = 1.0
 
 Sales = Mapping[tuple[datetime, int], int]
 """Units sold, by when their order was placed and product; less than nothing for cancellations."""
+Spans = Counter[tuple[int, datetime, int]]
+"""The same by a span's length in seconds, its begin, and product."""
 
 
 class Best(NamedTuple):
@@ -53,25 +56,27 @@ class Ranking(NamedTuple):
 
 def count_recent(session: Session, sales: Sales) -> None:
     """Add to the counts of the spans that are still asked for, in the caller's transaction and by their keys."""
-    added = recent(sales)
-    if added:
-        new = upsert(SOLD_IN)
-        session.execute(new.on_duplicate_key_update(sold=SOLD_IN.c.sold + new.inserted.sold), added)
+    add_up(session, SOLD_IN, span_rows(by_spans(sales)))
 
 
-def recent(sales: Sales) -> list[dict[str, Any]]:
-    """The sales as rows of the spans that are still asked for, by their keys."""
-    rows: dict[tuple[int, datetime, int], int] = {}
+def by_spans(sales: Sales) -> Spans:
+    """The sales by the spans that are still asked for."""
+    units: Spans = Counter()
     for span, kept in KEPT.items():
         oldest = _begin(now() - kept, span)
-        for (at, product), units in sales.items():
-            key = (int(span.total_seconds()), _begin(at, span), product)
-            if key[1] >= oldest:
-                rows[key] = rows.get(key, 0) + units
+        for (at, product), sold in sales.items():
+            begin = _begin(at, span)
+            if begin >= oldest:
+                units[int(span.total_seconds()), begin, product] += sold
+    return units
+
+
+def span_rows(units: Spans) -> list[dict[str, Any]]:
+    """The same as rows, by their keys."""
     return [
-        {"span_s": span_s, "begin": begin, "product_id": product, "sold": rows[span_s, begin, product]}
-        for span_s, begin, product in sorted(rows)
-        if rows[span_s, begin, product]
+        {"span_s": span_s, "begin": begin, "product_id": product, "sold": units[span_s, begin, product]}
+        for span_s, begin, product in sorted(units)
+        if units[span_s, begin, product]
     ]
 
 

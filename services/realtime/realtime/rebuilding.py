@@ -12,18 +12,21 @@ which were read later, hold it. Whatever was heard after the beginning was put a
 page held it. Whatever is heard after the end is asked the same: an event up to the kept version is in the counts
 already, be it that it was on its way for long or lay with the dead letters.
 
+What the pages say is added up in memory: a rebuild that dies is begun again, never gone on with, so nobody misses it.
+It is no more than every process has on its board, and the spans beside it. What grows with the orders is in a table.
+
 Where the orders stand becomes known in the transaction that puts the counts in place, or not at all: of what is known
 no step is told any more, so those who listen must begin anew with it.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any, Self, cast
 from uuid import UUID
 
 from sqlalchemy import Table, delete, func, insert, select, update
-from sqlalchemy.dialects.mysql import insert as upsert
 from sqlalchemy.orm import Session
 
 from common.clock import now
@@ -32,14 +35,14 @@ from common.errors import Conflict
 from common.ids import made_at, new_id
 from common.outbox import KEEP_HEARD, PURGE_CHUNK
 from realtime.clients import Order, Orders
-from realtime.models import COUNTS, CountedOrder, Heard, Rebuilt, RebuiltIn, Sold, SoldIn, Stream
+from realtime.models import COUNTS, CountedOrder, Heard, Sold, SoldIn, Stream
 from realtime.news import Sale
 from realtime.noting import CANCELLED, note_standing
-from realtime.ranking import count_recent, recent
-from realtime.usecases import Turn, add_sold, take_turn
+from realtime.ranking import Spans, by_spans, span_rows
+from realtime.usecases import Turn, take_turn
 
-COUNTED, REBUILT, REBUILT_IN, HEARD, SOLD, SOLD_IN, STREAM = (
-    cast(Table, entity.__table__) for entity in (CountedOrder, Rebuilt, RebuiltIn, Heard, Sold, SoldIn, Stream)
+COUNTED, HEARD, SOLD, SOLD_IN, STREAM = (
+    cast(Table, entity.__table__) for entity in (CountedOrder, Heard, Sold, SoldIn, Stream)
 )
 
 PAGE = 500
@@ -48,7 +51,24 @@ GIVEN_UP_AFTER = timedelta(hours=6)
 KEPT = KEEP_HEARD
 """How long late events are known by their orders' versions: as long as repeated ones are by their ids."""
 
-Sales = dict[tuple[datetime, int], int]
+
+@dataclass(frozen=True)
+class Tally:
+    """What is sold of each product, in all and in each span that is asked for."""
+
+    sold: Counter[int] = field(default_factory=Counter)
+    sold_in: Spans = field(default_factory=Counter)
+
+    def add(self, sales: Iterable[Sale]) -> Self:
+        """Add these."""
+        changes, by_time = summed(sales)
+        self.sold.update(changes)
+        self.sold_in.update(by_spans(by_time))
+        return self
+
+    def copy(self) -> "Tally":
+        """Another that is the same as yet."""
+        return Tally(self.sold.copy(), self.sold_in.copy())
 
 
 def sift(session: Session, turn: Turn, sales: Sequence[Sale]) -> list[Sale]:
@@ -63,7 +83,7 @@ def sift(session: Session, turn: Turn, sales: Sequence[Sale]) -> list[Sale]:
     return [sale for sale in sales if sale.version > counted.get(sale.order_id, 0)]
 
 
-def summed(sales: Iterable[Sale]) -> tuple[Counter[int], Sales]:
+def summed(sales: Iterable[Sale]) -> tuple[Counter[int], Counter[tuple[datetime, int]]]:
     """The change of each product, and of each by the time its order was placed."""
     changes: Counter[int] = Counter()
     by_time: Counter[tuple[datetime, int]] = Counter()
@@ -80,11 +100,12 @@ def rebuild_counts(sessions: Sessions, orders: Orders) -> int:
     """
     generation = _begin(sessions)
     try:
-        count, last = 0, None
+        tally, count, last = Tally(), 0, None
         while page := orders.page(last, PAGE):
-            _take_in(sessions, generation, page)
+            _keep(sessions, generation, page)
+            tally.add(sale for order in page for sale in _sales(order))
             count, last = count + len(page), page[-1].id
-        _put_in_place(sessions, generation)
+        _put_in_place(sessions, generation, tally)
     except BaseException:
         _give_up(sessions, generation)
         raise
@@ -109,15 +130,11 @@ def _give_up(sessions: Sessions, generation: UUID) -> None:
 
 
 @retried
-def _take_in(sessions: Sessions, generation: UUID, page: Sequence[Order]) -> None:
-    """Count a page, and keep which version of each order that was, and where it stood."""
-    sales = [sale for order in page for sale in _sales(order)]
-    changes, by_time = summed(sales)
+def _keep(sessions: Sessions, generation: UUID, page: Sequence[Order]) -> None:
+    """Keep which version of each order of a page is counted, and where it stood."""
     with sessions.begin() as session:
         _check(take_turn(session), generation)
         session.execute(insert(COUNTED), [{"generation": generation, **_kept(order)} for order in page])
-        _add(session, REBUILT, generation, [{"product_id": it, "sold": changes[it]} for it in sorted(changes)])
-        _add(session, REBUILT_IN, generation, recent(by_time))
 
 
 def _kept(order: Order) -> dict[str, Any]:
@@ -132,35 +149,28 @@ def _sales(order: Order) -> list[Sale]:
     return [Sale(order.id, order.version, placed_at, it.product_id, sign * it.quantity) for it in order.lines]
 
 
-def _add(session: Session, table: Table, generation: UUID, rows: Sequence[dict[str, Any]]) -> None:
-    if rows:
-        new = upsert(table)
-        added = new.on_duplicate_key_update(sold=table.c.sold + new.inserted.sold)
-        session.execute(added, [{"generation": generation, **row} for row in rows])
-
-
 @retried
-def _put_in_place(sessions: Sessions, generation: UUID) -> None:
+def _put_in_place(sessions: Sessions, generation: UUID, tally: Tally) -> None:
     """Let the counts be those of this generation, with all that was heard meanwhile.
 
     Each stream skips a number, which nobody passes over in silence: every process reads everything anew.
     """
     with sessions.begin() as session:
         _check(take_turn(session), generation)
-        changes, by_time = summed(_later(session, generation))
-        for ours, theirs in ((SOLD, REBUILT), (SOLD_IN, REBUILT_IN)):
-            names = ours.columns.keys()
-            session.execute(delete(ours))
-            made = select(*(theirs.c[name] for name in names)).where(theirs.c.generation == generation)
-            session.execute(insert(ours).from_select(names, made))
-        if changes:
-            add_sold(session, {product: changes[product] for product in sorted(changes)})
-        count_recent(session, by_time)
+        whole = tally.copy().add(_later(session, generation))
+        _replace(session, SOLD, [{"product_id": it, "sold": whole.sold[it]} for it in sorted(whole.sold)])
+        _replace(session, SOLD_IN, span_rows(whole.sold_in))
         note_standing(session, generation)
         for stream in session.scalars(select(Stream)):
             stream.name, stream.seq = new_id(), stream.seq + 1
             if stream.id == COUNTS:
                 stream.rebuild, stream.counted = None, generation
+
+
+def _replace(session: Session, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    session.execute(delete(table))
+    if rows:
+        session.execute(insert(table), rows)
 
 
 def _later(session: Session, generation: UUID) -> list[Sale]:
@@ -182,7 +192,7 @@ def forget_rebuilds(sessions: Sessions) -> None:
     What is there is looked at before what is needed: a generation that begins in between is then not among it, and one
     that was there and is not needed never will be.
     """
-    there = {table: _generations(sessions, table) for table in (COUNTED, REBUILT, REBUILT_IN, HEARD)}
+    there = {table: _generations(sessions, table) for table in (COUNTED, HEARD)}
     turn = _let_go(sessions)
     for table, generations in there.items():
         for generation in generations - {turn.rebuild, turn.counted if table is COUNTED else None}:

@@ -1,8 +1,8 @@
 """The use cases' room: counting what was sold, and keeping the log short."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from sqlalchemy import Column, Table, delete, func, insert, select, update
@@ -47,7 +47,7 @@ def count_sold(session: Session, changes: Mapping[int, int]) -> list[Count]:
     moved = {product: changes[product] for product in sorted(changes) if changes[product]}
     if not moved:
         return []
-    add_sold(session, moved)
+    add_up(session, SOLD, [{"product_id": product, "sold": change} for product, change in moved.items()])
     sold = session.execute(_counts.where(SOLD.c.product_id.in_(moved))).all()
     first = advance(session, COUNTS, len(sold)) - len(sold) + 1
     counts = [Count(seq, product, max(units, 0)) for seq, (product, units) in enumerate(sold, first)]
@@ -56,11 +56,11 @@ def count_sold(session: Session, changes: Mapping[int, int]) -> list[Count]:
     return counts
 
 
-def add_sold(session: Session, changes: Mapping[int, int]) -> None:
-    """Add to the counts, and to nothing else."""
-    rows = upsert(SOLD)
-    added = rows.on_duplicate_key_update(sold=SOLD.c.sold + rows.inserted.sold)
-    session.execute(added, [{"product_id": product, "sold": change} for product, change in changes.items()])
+def add_up(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add what is `sold` in each row to what is in the row of the same key, and to nothing else."""
+    if rows:
+        new = upsert(table)
+        session.execute(new.on_duplicate_key_update(sold=table.c.sold + new.inserted.sold), rows)
 
 
 def advance(session: Session, stream: int, by: int) -> int:

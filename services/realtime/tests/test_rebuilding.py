@@ -4,23 +4,27 @@ import itertools
 import random
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from common.database import Sessions
+from common.database import LostRace, Sessions
 from common.ids import new_id
 from common.testing.broker import Broker
 from common.testing.signing import Signer
 from common.testing.sisters import FakeSister
 from common.testing.waiting import eventually
+from realtime import rebuilding
 from realtime.clients import Orders
 from realtime.commands import main
 from realtime.models import COUNTS, OrderState, Sold, SoldIn, Stream
+from realtime.noting import note_standing
 from realtime.ranking import read_ranking
 from realtime.rebuilding import rebuild_counts
 from realtime.settings import RealtimeSettings
@@ -131,6 +135,36 @@ def test_what_happens_right_after_a_page_was_read_is_not_lost(
     assert _shown(client, [product]) == {product: 1}
 
 
+def test_what_was_heard_meanwhile_counts_once_however_often_the_end_is_tried(
+    client: TestClient,
+    sessions: Sessions,
+    broker: Broker,
+    books: Books,
+    orders: Orders,
+    product: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    old = books.place(Purchase(new_id(), {product: 1}))
+    late = Purchase(new_id(), {product: 50}, id=UUID(int=old.id.int - 1))
+    conflicts = iter([LostRace()])
+
+    def place_late(after: UUID | None) -> None:
+        if after == old.id:
+            books.place(late)  # the pages are past its place
+            books.say()
+            _all_is_heard(client, broker)
+
+    def note(session: Session, generation: UUID) -> None:
+        for conflict in conflicts:
+            raise conflict
+        note_standing(session, generation)
+
+    books.before_page = place_late
+    monkeypatch.setattr(rebuilding, "note_standing", note)
+    _rebuild(client, sessions, orders)
+    assert _shown(client, [product]) == {product: 51}
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_while_people_order_and_cancel_the_counts_are_exact(
     client: TestClient, sessions: Sessions, broker: Broker, books: Books, orders: Orders, product: int, seed: int
@@ -206,10 +240,14 @@ def test_where_orders_stand_is_known_again(
     rebuild_counts(sessions, orders)
 
     def told() -> Any:
-        with client.websocket_connect("/ws/orders/", headers=ada.headers) as socket:
+        with (
+            suppress(WebSocketDisconnect),  # as long as the process has not begun anew
+            client.websocket_connect("/ws/orders/", headers=ada.headers) as socket,
+        ):
             socket.receive_json()
             socket.send_json({"action": "get_orders"})
             return socket.receive_json()["data"]
+        return []
 
     eventually(lambda: [it["status"] for it in told()] == ["processing"])
 

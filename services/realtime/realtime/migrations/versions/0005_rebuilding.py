@@ -28,24 +28,6 @@ def upgrade() -> None:
         **TABLE_OPTIONS,
     )
     op.create_table(
-        "rebuilt",
-        sa.Column("generation", Uuid(), nullable=False),
-        sa.Column("product_id", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("sold", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("generation", "product_id", name="pk_rebuilt"),
-        **TABLE_OPTIONS,
-    )
-    op.create_table(
-        "rebuilt_in",
-        sa.Column("generation", Uuid(), nullable=False),
-        sa.Column("span_s", sa.SmallInteger(), autoincrement=False, nullable=False),
-        sa.Column("begin", UtcDateTime(), nullable=False),
-        sa.Column("product_id", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("sold", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("generation", "span_s", "begin", "product_id", name="pk_rebuilt_in"),
-        **TABLE_OPTIONS,
-    )
-    op.create_table(
         "heard_meanwhile",
         sa.Column("id", sa.BigInteger(), autoincrement=True, nullable=False),
         sa.Column("generation", Uuid(), nullable=False),
@@ -62,7 +44,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Back."""
-    for table in ("heard_meanwhile", "rebuilt_in", "rebuilt", "counted_orders"):
+    for table in ("heard_meanwhile", "counted_orders"):
         op.drop_table(table)
     for column in ("counted", "rebuild"):
         op.drop_column("stream", column)
