@@ -41,8 +41,13 @@ def build(settings: CatalogSettings | None = None) -> FastAPI:
     )
     return service.app(
         routers=[
-            *(service.operations("/api/products"), uploads.router, categories.router, exports.router),
-            *(api.router, stock.router, inside.router),
+            service.operations("/api/products"),
+            uploads.router,
+            categories.router,
+            exports.router,
+            api.router,
+            stock.router,
+            inside.router,
         ],
         state={
             "currency": settings.currency,

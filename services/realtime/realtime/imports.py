@@ -12,18 +12,18 @@ from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Table, delete, func, select
+from sqlalchemy import Table, func, select
 from sqlalchemy.dialects.mysql import insert as upsert
 from sqlalchemy.orm import Session
 
 from common.clock import now
 from common.coalescer import Coalescer, in_threads
-from common.database import Sessions, affected, is_gone, retried
+from common.database import Sessions, is_gone
 from common.errors import Unavailable
 from common.events.catalog import AboutImport
-from common.outbox import PURGE_CHUNK
 from realtime.listener import Dismissed, Listener
 from realtime.models import Import
+from realtime.usecases import drop_all
 
 IMPORTS = cast(Table, Import.__table__)
 
@@ -133,14 +133,6 @@ def _word(task: UUID, progress: Progress | None) -> bytes:
     return orjson.dumps(body)
 
 
-@retried
-def _forget(sessions: Sessions) -> int:
-    with sessions.begin() as session:
-        old = delete(IMPORTS).where(IMPORTS.c.heard_at < now() - KEPT)
-        return affected(session.execute(old.with_dialect_options(mysql_limit=PURGE_CHUNK)))
-
-
 def forget_imports(sessions: Sessions) -> None:
-    """Drop what was heard of long ago, a chunk per transaction."""
-    while _forget(sessions) == PURGE_CHUNK:
-        pass
+    """Drop what was heard of long ago."""
+    drop_all(sessions, IMPORTS, IMPORTS.c.heard_at < now() - KEPT)

@@ -8,17 +8,17 @@ from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Table, delete, func, insert, select
+from sqlalchemy import Table, func, insert, select
 from sqlalchemy.dialects.mysql import insert as upsert
 from sqlalchemy.orm import Session
 
 from common.clock import now
-from common.database import Sessions, affected, retried
+from common.database import Sessions
 from common.events.orders import OrderCancelled, OrderEvent, OrderPlaced, OrderStatusChanged
-from common.outbox import KEEP_HEARD, PURGE_CHUNK
+from common.outbox import KEEP_HEARD
 from realtime.models import ORDERS, CountedOrder, OrderEntry, OrderState
 from realtime.news import Step
-from realtime.usecases import advance
+from realtime.usecases import advance, drop_all
 
 STATE, LOG, COUNTED = (cast(Table, entity.__table__) for entity in (OrderState, OrderEntry, CountedOrder))
 PLACED, CANCELLED = "pending", "cancelled"
@@ -106,13 +106,5 @@ def _write_steps(session: Session, steps: Sequence[dict[str, Any]]) -> list[Step
 
 
 def forget_orders(sessions: Sessions) -> None:
-    """Drop what was said of orders that have not moved for long, a chunk per transaction."""
-    while _forget(sessions) == PURGE_CHUNK:
-        pass
-
-
-@retried
-def _forget(sessions: Sessions) -> int:
-    with sessions.begin() as session:
-        old = delete(STATE).where(STATE.c.at < now() - KEPT)
-        return affected(session.execute(old.with_dialect_options(mysql_limit=PURGE_CHUNK)))
+    """Drop what was said of orders that have not moved for long."""
+    drop_all(sessions, STATE, STATE.c.at < now() - KEPT)

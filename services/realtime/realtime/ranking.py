@@ -10,15 +10,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Table, delete, func, select
+from sqlalchemy import Table, func, select
 from sqlalchemy.orm import Session
 
 from common.clock import now
-from common.database import Sessions, affected, retried
-from common.outbox import PURGE_CHUNK
+from common.database import Sessions
 from realtime.models import SoldIn
 from realtime.schemas import MOST_RANKED
-from realtime.usecases import add_up
+from realtime.usecases import add_up, drop_all
 
 SOLD_IN = cast(Table, SoldIn.__table__)
 
@@ -117,17 +116,10 @@ class Rankings:
 
 
 def forget_old(sessions: Sessions) -> None:
-    """Drop the counts that no window reaches any more, a chunk per transaction."""
+    """Drop the counts that no window reaches any more."""
     for span, kept in KEPT.items():
-        while _forget(sessions, span, now() - kept) == PURGE_CHUNK:
-            pass
-
-
-@retried
-def _forget(sessions: Sessions, span: timedelta, before: datetime) -> int:
-    with sessions.begin() as session:
-        old = delete(SOLD_IN).where(SOLD_IN.c.span_s == span.total_seconds(), SOLD_IN.c.begin < _begin(before, span))
-        return affected(session.execute(old.with_dialect_options(mysql_limit=PURGE_CHUNK)))
+        of_span = SOLD_IN.c.span_s == span.total_seconds()
+        drop_all(sessions, SOLD_IN, of_span & (SOLD_IN.c.begin < _begin(now() - kept, span)))
 
 
 def _begin(at: datetime, span: timedelta) -> datetime:

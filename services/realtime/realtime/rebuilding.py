@@ -30,16 +30,16 @@ from sqlalchemy import Table, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from common.clock import now
-from common.database import Sessions, affected, retried
+from common.database import Sessions, retried
 from common.errors import Conflict
 from common.ids import made_at, new_id
-from common.outbox import KEEP_HEARD, PURGE_CHUNK
+from common.outbox import KEEP_HEARD
 from realtime.clients import Order, Orders
 from realtime.models import COUNTS, CountedOrder, Heard, Sold, SoldIn, Stream
 from realtime.news import Sale
 from realtime.noting import CANCELLED, note_standing
 from realtime.ranking import Spans, by_spans, span_rows
-from realtime.usecases import Turn, take_turn
+from realtime.usecases import Turn, drop_all, take_turn
 
 COUNTED, HEARD, SOLD, SOLD_IN, STREAM = (
     cast(Table, entity.__table__) for entity in (CountedOrder, Heard, Sold, SoldIn, Stream)
@@ -187,7 +187,7 @@ def _check(turn: Turn, generation: UUID) -> None:
 
 
 def forget_rebuilds(sessions: Sessions) -> None:
-    """Give up a rebuild that has died, and drop what generations leave behind, a chunk per transaction.
+    """Give up a rebuild that has died, and drop what generations leave behind.
 
     What is there is looked at before what is needed: a generation that begins in between is then not among it, and one
     that was there and is not needed never will be.
@@ -196,8 +196,7 @@ def forget_rebuilds(sessions: Sessions) -> None:
     turn = _let_go(sessions)
     for table, generations in there.items():
         for generation in generations - {turn.rebuild, turn.counted if table is COUNTED else None}:
-            while _drop(sessions, table, generation) == PURGE_CHUNK:
-                pass
+            drop_all(sessions, table, table.c.generation == generation)
 
 
 @retried
@@ -218,10 +217,3 @@ def _if_young(generation: UUID | None, most: timedelta) -> UUID | None:
 def _generations(sessions: Sessions, table: Table) -> set[UUID | None]:
     with sessions.begin() as session:
         return set(session.scalars(select(table.c.generation).distinct()))
-
-
-@retried
-def _drop(sessions: Sessions, table: Table, generation: UUID | None) -> int:
-    with sessions.begin() as session:
-        old = delete(table).where(table.c.generation == generation)
-        return affected(session.execute(old.with_dialect_options(mysql_limit=PURGE_CHUNK)))

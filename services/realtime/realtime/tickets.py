@@ -45,9 +45,12 @@ class Tickets:
             raise _no_good()
         try:
             sealed = cast(bytes | None, await self._redis.getdel(_name(ticket)))
-            return AESGCM(_key(ticket)).decrypt(NONCE, sealed, None).decode() if sealed else _refuse()
         except (RedisError, OSError) as error:
             raise _away() from error
+        if sealed is None:
+            raise _no_good()
+        try:
+            return AESGCM(_key(ticket)).decrypt(NONCE, sealed, None).decode()
         except (InvalidTag, ValueError) as error:
             raise _no_good() from error
 
@@ -62,10 +65,6 @@ def _key(ticket: str) -> bytes:
 
 def _digest(purpose: str, ticket: str) -> bytes:
     return hashlib.sha256(f"{purpose}:{ticket}".encode("utf-8", "replace")).digest()
-
-
-def _refuse() -> str:
-    raise _no_good()
 
 
 def _no_good() -> Unauthorized:

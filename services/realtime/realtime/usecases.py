@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import Column, Table, delete, func, insert, select, update
+from sqlalchemy import Column, ColumnElement, Table, delete, func, insert, select, update
 from sqlalchemy.dialects.mysql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -73,19 +73,30 @@ def advance(session: Session, stream: int, by: int) -> int:
 def tidy(sessions: Sessions) -> None:
     """Drop what has left the window, and inbox rows past their time, a chunk per transaction."""
     for stream, log, at in ((COUNTS, LOG, LOG.c.at), (ORDERS, ORDER_LOG, ORDER_LOG.c.logged_at)):
-        while _purge_log(sessions, stream, log, at) == PURGE_CHUNK:
-            pass
+        drop_all(sessions, log, log.c.seq <= _last_outside(sessions, stream, log, at))
     while _purge_inbox(sessions) == PURGE_CHUNK:
         pass
 
 
+def drop_all(sessions: Sessions, table: Table, which: ColumnElement[bool]) -> None:
+    """Drop these rows, a chunk per transaction."""
+    while _drop_some(sessions, table, which) == PURGE_CHUNK:
+        pass
+
+
 @retried
-def _purge_log(sessions: Sessions, stream: int, log: Table, at: Column[datetime]) -> int:
+def _drop_some(sessions: Sessions, table: Table, which: ColumnElement[bool]) -> int:
+    with sessions.begin() as session:
+        some = delete(table).where(which).with_dialect_options(mysql_limit=PURGE_CHUNK)
+        return affected(session.execute(some))
+
+
+def _last_outside(sessions: Sessions, stream: int, log: Table, at: Column[datetime]) -> int:
+    """The number of the last message that is not within the window."""
     with sessions.begin() as session:
         head: int = session.execute(select(Stream.seq).where(Stream.id == stream)).scalar_one()
-        aged = session.scalar(select(func.max(log.c.seq)).where(at < now() - WINDOW)) or 0
-        left = delete(log).where(log.c.seq <= max(head - WINDOW_ROWS, aged))
-        return affected(session.execute(left.with_dialect_options(mysql_limit=PURGE_CHUNK)))
+        aged: int = session.scalar(select(func.max(log.c.seq)).where(at < now() - WINDOW)) or 0
+        return max(head - WINDOW_ROWS, aged)
 
 
 @retried

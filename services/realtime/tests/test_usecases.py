@@ -83,11 +83,12 @@ def test_counting_side_by_side_loses_nothing_and_leaves_no_gap_for_a_reader(sess
         )
 
 
+@pytest.mark.parametrize("chunk", [1, 1000])
 def test_the_log_keeps_only_its_window_of_rows(
-    sessions: Sessions, product: int, monkeypatch: pytest.MonkeyPatch
+    sessions: Sessions, product: int, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
     monkeypatch.setattr(usecases, "WINDOW_ROWS", 2)
-    monkeypatch.setattr(usecases, "PURGE_CHUNK", 1000)
+    monkeypatch.setattr(usecases, "PURGE_CHUNK", chunk)
     for _ in range(4):
         _count(sessions, {product: 1})
     tidy(sessions)
