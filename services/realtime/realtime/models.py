@@ -33,8 +33,8 @@ class Sold(Base):
 class Stream(Base):
     """A stream's id and the number of its newest message.
 
-    The row of the counts is locked by each batch from its first statement to the commit, so one batch follows another:
-    the order of the numbers, in either stream, is the order of the commits, and none is ever missing.
+    The row of the counts is locked by each batch before it reads any count or order, up to the commit, so one follows
+    another: the order of the numbers, in either stream, is the order of the commits, and none is ever missing.
     """
 
     __tablename__ = "stream"
