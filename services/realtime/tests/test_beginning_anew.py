@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from common.database import Sessions
 from common.ids import new_id
@@ -19,7 +19,7 @@ from realtime.board import Count
 from realtime.desk import Desk
 from realtime.following import BEGUN_ANEW, At, Follower
 from realtime.listener import Dismissed, Frame, Guest, Listener
-from realtime.models import Stream
+from realtime.models import LogEntry, Stream
 from realtime.news import Standing
 from realtime.queries import Log, OrderLog
 from realtime.usecases import count_sold
@@ -114,5 +114,18 @@ def test_where_orders_stood_in_a_stream_is_not_told_as_of_the_next(sessions: Ses
             with pytest.raises(Dismissed) as dismissed:
                 await desk.begin(guest)
             assert (dismissed.value.code, ear.told) == (BEGUN_ANEW, [])
+
+    asyncio.run(story())
+
+
+def test_a_message_that_is_missing_between_two_is_not_passed_over(sessions: Sessions, product: int) -> None:
+    async def story() -> None:
+        with sessions.begin() as session:
+            first, second, _ = (count_sold(session, {product: 1})[0].seq for _ in range(3))
+            session.execute(delete(LogEntry).where(LogEntry.seq == second))
+        audience, ear = Audience(Log(sessions)), Ear()
+        async with _running(audience) as board:
+            await audience.replay(Listener(ear.take, WAIT_S), board.stream, first - 1)
+        assert [said.get("reset") for said in ear.told] == [True]
 
     asyncio.run(story())
