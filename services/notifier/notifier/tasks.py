@@ -41,16 +41,16 @@ def enqueue(ids: Sequence[UUID]) -> None:
 
 
 @celery.task(name="notifier.visit_endpoint")  # type: ignore[untyped-decorator]  # Celery has no types
-def visit_endpoint(endpoint_id: str, number: int) -> None:
+def visit_endpoint(endpoint_id: str, before: int) -> None:
     """Deliver what is due at an endpoint."""
     settings = _settings()
     with Courier(settings.webhook_policy, _trusted()) as courier:
-        visiting.visit(_sessions(), UUID(endpoint_id), number, courier, Seal(settings.webhook_key))
+        visiting.visit(_sessions(), UUID(endpoint_id), before, courier, Seal(settings.webhook_key))
 
 
 def enqueue_visits(visits: Sequence[tuple[UUID, int]]) -> None:
     """Send the workers to endpoints. Raises ConnectionError when the broker is away or silent."""
-    hand_over(visit_endpoint, *([str(endpoint_id), number] for endpoint_id, number in visits))
+    hand_over(visit_endpoint, *([str(endpoint_id), before] for endpoint_id, before in visits))
 
 
 @cache

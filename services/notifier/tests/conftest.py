@@ -28,6 +28,7 @@ from notifier.models import Notification, Recipient, SwitchedOff
 from notifier.settings import NotifierSettings
 
 from .authority import Authority
+from .integrator import Integrator
 from .postoffice import PostOffice
 
 FOLDER = Path(__file__).parents[1]
@@ -73,6 +74,12 @@ def sessions(engine: Engine) -> Sessions:
 def office() -> Iterator[PostOffice]:
     with PostOffice.opened() as office:
         yield office
+
+
+@pytest.fixture
+def integrator() -> Iterator[Integrator]:
+    with Integrator.opened() as integrator:
+        yield integrator
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from common.clock import now
 from common.database import Sessions
 from common.events import Envelope, Event
 from notifier.hooks.courier import Courier
-from notifier.hooks.dispatch import begin_visits
+from notifier.hooks.dispatch import plan_visits
 from notifier.hooks.guard import Policy
 from notifier.hooks.keeping import Keeper, create_endpoint
 from notifier.hooks.models import Delivery, Endpoint
@@ -42,17 +42,17 @@ def tell(sessions: Sessions, *events: Event) -> list[Envelope]:
 def work(sessions: Sessions, seal: Seal = SEAL) -> int:
     """As the desk and the workers do, one visit after the other until nothing is due; how many visits it took."""
     taken = 0
-    while visits := begin_visits(sessions):
-        for endpoint_id, number in visits:
-            go(sessions, endpoint_id, number, seal)
+    while visits := plan_visits(sessions):
+        for endpoint_id, before in visits:
+            go(sessions, endpoint_id, before, seal)
             taken += 1
     return taken
 
 
-def go(sessions: Sessions, endpoint_id: UUID, number: int, seal: Seal = SEAL) -> None:
+def go(sessions: Sessions, endpoint_id: UUID, before: int, seal: Seal = SEAL) -> None:
     """One visit."""
     with Courier(HERE, TRUSTED) as courier:
-        visit(sessions, endpoint_id, number, courier, seal)
+        visit(sessions, endpoint_id, before, courier, seal)
 
 
 def wait_in_spirit(sessions: Sessions) -> None:

@@ -4,7 +4,6 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_address
@@ -24,12 +23,6 @@ pytestmark = pytest.mark.unit
 STRICT = Policy()
 HERE = Policy(allow_clear=True, allow_private=True)
 BODY = b'{"type":"webhook.test"}'
-
-
-@pytest.fixture
-def integrator() -> Iterator[Integrator]:
-    with Integrator.opened() as integrator:
-        yield integrator
 
 
 @pytest.mark.parametrize(

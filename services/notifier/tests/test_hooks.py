@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +21,7 @@ from common.testing.broker import Broker
 from common.testing.clocks import other_time
 from common.testing.waiting import eventually
 from notifier.hooks import dispatch, visiting
-from notifier.hooks.dispatch import KEEP, SHARE, HookDispatch, begin_visits, tidy
+from notifier.hooks.dispatch import KEEP, SHARE, HookDispatch, plan_visits, tidy
 from notifier.hooks.keeping import change_endpoint, redeliver, remove_endpoint, rotate_secret, send_test
 from notifier.hooks.models import MOST_FAILURES, MOST_TRIES, Delivery, DeliveryState, Endpoint, Reason
 from notifier.hooks.queries import list_deliveries
@@ -48,12 +47,6 @@ from .integrator import Integrator, says
 from .telling import cancelled, imported, moved, placed, registered
 
 QUEUED, SENDING, DELIVERED, FAILED = DeliveryState
-
-
-@pytest.fixture
-def integrator() -> Iterator[Integrator]:
-    with Integrator.opened() as integrator:
-        yield integrator
 
 
 def running_low() -> ProductLowStock:
@@ -235,8 +228,8 @@ def test_a_delivery_whose_worker_is_killed_is_delivered_again_under_the_same_id(
 ) -> None:
     keep(sessions, integrator.url)
     tell(sessions, placed(new_id()))
-    ((endpoint_id, number),) = begin_visits(sessions)
-    code = f"from notifier import tasks; tasks.visit_endpoint('{endpoint_id}', {number})"
+    ((endpoint_id, before),) = plan_visits(sessions)
+    code = f"from notifier import tasks; tasks.visit_endpoint('{endpoint_id}', {before})"
     arrived, dead = threading.Event(), threading.Event()
     integrator.meanwhile = lambda: (arrived.set(), dead.wait(60))
     process = subprocess.Popen([sys.executable, "-c", code], env=dict(os.environ))
@@ -246,8 +239,8 @@ def test_a_delivery_whose_worker_is_killed_is_delivered_again_under_the_same_id(
     integrator.meanwhile = lambda: None
     dead.set()
     assert only_delivery(sessions).state == SENDING
-    assert begin_visits(sessions) == [], "the lease is respected"
-    go(sessions, endpoint_id, number)  # the broker gives the task of a dead worker to the next one
+    assert plan_visits(sessions) == [], "the lease is respected"
+    go(sessions, endpoint_id, before)  # the broker gives the task of a dead worker to the next one
     assert len(integrator.requests) == 1
     wait_in_spirit(sessions)
     work(sessions)
@@ -259,8 +252,8 @@ def test_a_delivery_whose_worker_is_killed_is_delivered_again_under_the_same_id(
 def test_two_workers_at_once_never_send_the_same_delivery(sessions: Sessions, integrator: Integrator) -> None:
     keep(sessions, integrator.url)
     told = tell(sessions, *(placed(new_id()) for _ in range(30)))
-    ((endpoint_id, number),) = begin_visits(sessions)
-    threads = [threading.Thread(target=go, args=(sessions, endpoint_id, number)) for _ in range(4)]
+    ((endpoint_id, before),) = plan_visits(sessions)
+    threads = [threading.Thread(target=go, args=(sessions, endpoint_id, before)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -273,11 +266,11 @@ def test_two_workers_at_once_never_send_the_same_delivery(sessions: Sessions, in
 def test_a_visit_that_was_begun_anew_elsewhere_ends(sessions: Sessions, integrator: Integrator) -> None:
     keep(sessions, integrator.url)
     tell(sessions, placed(new_id()), placed(new_id()))
-    ((endpoint_id, number),) = begin_visits(sessions)
-    integrator.meanwhile = lambda: change(sessions, Endpoint, visits=number + 1, busy_until=now())
-    go(sessions, endpoint_id, number)
+    ((endpoint_id, before),) = plan_visits(sessions)
+    integrator.meanwhile = lambda: change(sessions, Endpoint, visits=before + 2, busy_until=now())
+    go(sessions, endpoint_id, before)
     assert states(sessions) == [DELIVERED, QUEUED]
-    go(sessions, endpoint_id, number)
+    go(sessions, endpoint_id, before)
     assert len(integrator.requests) == 1
 
 
@@ -349,7 +342,7 @@ def test_only_a_share_of_the_workers_is_with_integrators_however_many_look_at_on
 
     def look() -> None:
         together.wait(20)
-        found.extend(begin_visits(sessions))
+        found.extend(plan_visits(sessions))
 
     threads = [threading.Thread(target=look) for _ in range(6)]
     for thread in threads:
@@ -357,9 +350,9 @@ def test_only_a_share_of_the_workers_is_with_integrators_however_many_look_at_on
     for thread in threads:
         thread.join()
     assert len(found) == len(set(found)) == SHARE
-    for endpoint_id, number in found[:2]:
-        go(sessions, endpoint_id, number)
-    assert len(begin_visits(sessions)) == 2, "as many as have come back"
+    for endpoint_id, before in found[:2]:
+        go(sessions, endpoint_id, before)
+    assert len(plan_visits(sessions)) == 2, "as many as have come back"
 
 
 def test_what_could_not_be_handed_to_the_workers_is_handed_over_later(

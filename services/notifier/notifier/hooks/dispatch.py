@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from common.clock import now
 from common.database import Sessions, affected, retried
 from common.running import Bell
-from notifier.hooks.models import LEASE, Delivery, DeliveryState, Endpoint
+from notifier.hooks.models import Delivery, DeliveryState, Endpoint
 
 log = structlog.get_logger(__name__)
 
@@ -22,12 +22,14 @@ however slow integrators are."""
 LOOK_S = 1.0
 """Between two looks for deliveries whose next try is due."""
 BROKER_AWAY_S = 5.0
+HANDED_FOR = timedelta(minutes=5)
+"""An endpoint handed to the workers is handed over again if none has come there by then, as mails are."""
 KEEP = timedelta(days=14)
 """How long the log of deliveries goes back: as long as the inbox."""
 PURGE_CHUNK = 1000
 
 Visit = tuple[UUID, int]
-"""An endpoint, and the number of the visit, by which a worker knows whether it is still wanted."""
+"""An endpoint, and how many visits it had had when this one was planned: another since then has made it needless."""
 
 OPEN = (DeliveryState.QUEUED, DeliveryState.SENDING)
 
@@ -54,7 +56,7 @@ class HookDispatch:
 
     def hand_over(self) -> int:
         """How many visits were handed to the workers."""
-        visits = begin_visits(self._sessions) if is_any_due(self._sessions) else []
+        visits = plan_visits(self._sessions) if is_any_due(self._sessions) else []
         if visits:
             try:
                 self._enqueue(visits)
@@ -72,16 +74,17 @@ def is_any_due(sessions: Sessions) -> bool:
 
 
 @retried
-def begin_visits(sessions: Sessions) -> list[Visit]:
+def plan_visits(sessions: Sessions) -> list[Visit]:
     """Endpoints where something is due, those first that were left alone longest, as many as there is room for.
 
-    All active ones are locked, which are a handful: so the share holds however many replicas look at once.
+    All are locked, which are a handful: so the share holds however many replicas look at once. One that was switched
+    off while a worker is there has that worker still.
     """
     with sessions.begin() as session:
-        active = select(Endpoint).where(Endpoint.active.is_(True)).order_by(Endpoint.id).with_for_update()
-        busy = sum(each.busy_until > now() for each in session.scalars(active))
+        everyone = select(Endpoint).order_by(Endpoint.id).with_for_update()
+        busy = sum(each.busy_until > now() for each in session.scalars(everyone))
         room = SHARE - busy
-        return [_begin(each) for each in _waiting(session, room)] if room > 0 else []
+        return [_plan(each) for each in _waiting(session, room)] if room > 0 else []
 
 
 def _waiting(session: Session, room: int) -> list[Endpoint]:
@@ -95,18 +98,18 @@ def _due() -> tuple[ColumnElement[bool], ...]:
     return (Endpoint.active.is_(True), Endpoint.busy_until <= moment, rested, something)
 
 
-def _begin(endpoint: Endpoint) -> Visit:
-    endpoint.visits += 1
-    endpoint.busy_until = now() + LEASE
+def _plan(endpoint: Endpoint) -> Visit:
+    """The visit counts when it begins, however long the workers' queue is: handed over twice, it is made once."""
+    endpoint.busy_until = now() + HANDED_FOR
     return endpoint.id, endpoint.visits
 
 
 @retried
 def put_back(sessions: Sessions, visits: Sequence[Visit], seconds: float) -> None:
-    """The workers could not be reached: look again soon."""
+    """The workers could not be reached: look again soon, but not where one of them has come all the same."""
     with sessions.begin() as session:
-        for endpoint_id, number in visits:
-            ours = update(Endpoint).where(Endpoint.id == endpoint_id, Endpoint.visits == number)
+        for endpoint_id, before in visits:
+            ours = update(Endpoint).where(Endpoint.id == endpoint_id, Endpoint.visits == before)
             soon = now() + timedelta(seconds=seconds)
             session.execute(ours.values(busy_until=soon).execution_options(synchronize_session=False))
 

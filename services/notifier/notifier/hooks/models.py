@@ -54,8 +54,8 @@ class Reason(StrEnum):
 class Endpoint(Base):
     """Where an integrator wants to be told, and of what. Its secrets are sealed; `slot` bounds how many there are.
 
-    One worker at a time visits it: `visits` is the number of the present or last visit, `busy_until` when that counts
-    as dead.
+    One worker at a time visits it: `visits` counts those that have begun, `busy_until` is when the present one, or one
+    that was handed to the workers, counts as dead.
     """
 
     __tablename__ = "webhook_endpoints"

@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from common.clock import now
-from common.database import Sessions, retried
+from common.database import Sessions, affected, retried
 from common.errors import Unavailable
 from notifier.hooks.courier import Courier
 from notifier.hooks.models import LEASE, Delivery, DeliveryState, Endpoint, pause_after
@@ -44,10 +44,11 @@ class Errand:
     body: bytes
 
 
-def visit(sessions: Sessions, endpoint_id: UUID, number: int, courier: Courier, seal: Seal) -> None:
-    """Deliver what is due at an endpoint, the oldest first; nothing when this visit's number is not the latest."""
-    over_at = time.monotonic() + VISIT_S
-    _recall(sessions, endpoint_id)
+def visit(sessions: Sessions, endpoint_id: UUID, before: int, courier: Courier, seal: Seal) -> None:
+    """Deliver what is due at an endpoint, the oldest first; nothing when it has had another number of visits before."""
+    over_at, number = time.monotonic() + VISIT_S, before + 1
+    if not _arrive(sessions, endpoint_id, number):
+        return
     while errand := _take(sessions, endpoint_id, number):
         _carry_out(sessions, errand, courier, seal)
         if time.monotonic() > over_at:
@@ -56,12 +57,22 @@ def visit(sessions: Sessions, endpoint_id: UUID, number: int, courier: Courier, 
 
 
 @retried
-def _recall(sessions: Sessions, endpoint_id: UUID) -> None:
-    """What a worker had in hand whose lease has run out is due again."""
+def _arrive(sessions: Sessions, endpoint_id: UUID, number: int) -> bool:
+    """Begin the visit of this number, if nobody has."""
+    begun = update(Endpoint).where(Endpoint.id == endpoint_id, Endpoint.visits == number - 1)
+    begun = begun.values(visits=number, busy_until=now() + LEASE)
     with sessions.begin() as session:
-        lapsed = update(Delivery).where(Delivery.endpoint_id == endpoint_id, Delivery.due_at <= now())
-        lapsed = lapsed.where(Delivery.state == DeliveryState.SENDING).values(state=DeliveryState.QUEUED)
-        session.execute(lapsed.execution_options(synchronize_session=False))
+        if affected(session.execute(begun.execution_options(synchronize_session=False))) == 0:
+            return False
+        _recall(session, endpoint_id)
+        return True
+
+
+def _recall(session: Session, endpoint_id: UUID) -> None:
+    """What a worker had in hand whose lease has run out is due again."""
+    lapsed = update(Delivery).where(Delivery.endpoint_id == endpoint_id, Delivery.due_at <= now())
+    lapsed = lapsed.where(Delivery.state == DeliveryState.SENDING).values(state=DeliveryState.QUEUED)
+    session.execute(lapsed.execution_options(synchronize_session=False))
 
 
 @retried
