@@ -2,17 +2,17 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from common.clock import now
 from common.database import Sessions, affected, retried
 from common.running import Bell
-from notifier.hooks.models import Delivery, DeliveryState, Endpoint
+from notifier.hooks.models import AT_ONCE, Delivery, DeliveryState, Endpoint
 
 log = structlog.get_logger(__name__)
 
@@ -30,8 +30,6 @@ PURGE_CHUNK = 1000
 
 Visit = tuple[UUID, int]
 """An endpoint, and how many visits it had had when this one was planned: another since then has made it needless."""
-
-OPEN = (DeliveryState.QUEUED, DeliveryState.SENDING)
 
 
 class HookDispatch:
@@ -92,10 +90,17 @@ def _waiting(session: Session, room: int) -> list[Endpoint]:
 
 
 def _due() -> tuple[ColumnElement[bool], ...]:
+    """What somebody has asked for does not wait until the endpoint has rested."""
     moment = now()
-    something = exists().where(Delivery.endpoint_id == Endpoint.id, Delivery.state.in_(OPEN), Delivery.due_at <= moment)
     rested = or_(Endpoint.rests_until.is_(None), Endpoint.rests_until <= moment)
-    return (Endpoint.active.is_(True), Endpoint.busy_until <= moment, rested, something)
+    due_by_itself = or_(_there_is(DeliveryState.QUEUED, moment), _there_is(DeliveryState.SENDING, moment))
+    something = or_(and_(rested, due_by_itself), _there_is(DeliveryState.QUEUED, AT_ONCE))
+    return (Endpoint.active.is_(True), Endpoint.busy_until <= moment, something)
+
+
+def _there_is(state: DeliveryState, latest: datetime) -> ColumnElement[bool]:
+    """One state at a time, so that the index leads past all that has been delivered."""
+    return exists().where(Delivery.endpoint_id == Endpoint.id, Delivery.state == state, Delivery.due_at <= latest)
 
 
 def _plan(endpoint: Endpoint) -> Visit:

@@ -13,7 +13,7 @@ from common.database import LostRace, Sessions, affected, retried
 from common.errors import Conflict, Invalid, NotFound
 from common.ids import new_id
 from notifier.hooks.guard import Policy, Refused, checked_url
-from notifier.hooks.models import MOST_ENDPOINTS, Delivery, DeliveryState, Endpoint
+from notifier.hooks.models import AT_ONCE, MOST_ENDPOINTS, Delivery, DeliveryState, Endpoint
 from notifier.hooks.queries import known
 from notifier.hooks.schemas import DeliveryView, EndpointChange, EndpointDraft, EndpointWithSecret
 from notifier.hooks.signatures import Seal, new_secret
@@ -158,8 +158,8 @@ def rotate_secret(sessions: Sessions, keeper: Keeper, endpoint_id: UUID) -> Endp
 def send_test(sessions: Sessions, endpoint_id: UUID) -> DeliveryView:
     """Queue a test event for this endpoint alone. Raises NotFound, Conflict."""
     with sessions.begin() as session:
-        endpoint = _awake(session, endpoint_id)
-        queued = row(endpoint, a_test(endpoint))
+        endpoint = _active(session, endpoint_id)
+        queued = row(endpoint, a_test(endpoint)) | {"due_at": AT_ONCE}
         session.execute(insert(Delivery), [queued])
         return DeliveryView.of(session.get_one(Delivery, queued["id"]), endpoint)
 
@@ -168,7 +168,7 @@ def send_test(sessions: Sessions, endpoint_id: UUID) -> DeliveryView:
 def redeliver(sessions: Sessions, endpoint_id: UUID, delivery_id: UUID) -> DeliveryView:
     """Send a delivery again, whatever became of it, under its own id and with tries anew. Raises NotFound, Conflict."""
     with sessions.begin() as session:
-        endpoint = _awake(session, endpoint_id)
+        endpoint = _active(session, endpoint_id)
         delivery = session.get(Delivery, delivery_id, with_for_update=True)
         if delivery is None or delivery.endpoint_id != endpoint_id:
             raise NotFound("there is no such delivery", code="delivery_not_found")
@@ -178,12 +178,11 @@ def redeliver(sessions: Sessions, endpoint_id: UUID, delivery_id: UUID) -> Deliv
         return DeliveryView.of(delivery, endpoint)
 
 
-def _awake(session: Session, endpoint_id: UUID) -> Endpoint:
-    """The endpoint, which somebody wants to try now, even if it rests after failures."""
+def _active(session: Session, endpoint_id: UUID) -> Endpoint:
+    """The endpoint, which somebody wants to try now."""
     endpoint = known(session, endpoint_id, locked=True)
     if not endpoint.active:
         raise Conflict("this webhook is disabled; enable it first", code="webhook_disabled")
-    endpoint.rests_until = None
     return endpoint
 
 

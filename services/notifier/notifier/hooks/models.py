@@ -1,7 +1,7 @@
 """The tables of webhooks: endpoints of integrators, and each delivery with its fate."""
 
 import random
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -30,6 +30,8 @@ LEASE = timedelta(seconds=60)
 """How long a worker may take over one delivery: longer than all of its time-outs together (`courier.WHOLE_S`)."""
 ROTATING = timedelta(hours=24)
 """How long the secret before the present one signs too."""
+AT_ONCE = datetime(2000, 1, 1, tzinfo=UTC)
+"""When a delivery is due that somebody has asked for: before everything that has become due by itself."""
 MOST_ENDPOINTS = 20
 LONGEST_URL = 2000
 LONGEST_ERROR = 500
@@ -153,6 +155,11 @@ class Delivery(Base):
     delivered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     @property
+    def is_asked_for(self) -> bool:
+        """Whether somebody has asked for its next try."""
+        return self.due_at == AT_ONCE
+
+    @property
     def tries(self) -> int:
         """Attempts of the present round."""
         return self.attempts - self.tried_before
@@ -184,10 +191,10 @@ class Delivery(Base):
         self.due_at = now() + pause
 
     def send_again(self) -> None:
-        """Begin another round of tries, now."""
+        """Begin another round of tries, before all others."""
         self.state = DeliveryState.QUEUED
         self.tried_before = self.attempts
-        self.due_at = now()
+        self.due_at = AT_ONCE
 
     def _note(self, outcome: Outcome) -> None:
         self.status_code, self.duration_ms = outcome.status_code, outcome.duration_ms

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
+from common.clock import now
 from common.fields import Body, UtcTime, View
 from common.pagination import ListQuery
 from notifier.hooks.models import LONGEST_URL, Delivery, DeliveryState, Endpoint
@@ -82,7 +83,8 @@ class DeliveryView(View):
         """The delivery; its next attempt waits for an endpoint that rests, and for ever for one that is disabled."""
         view = cls.model_validate(delivery)
         if delivery.state == DeliveryState.QUEUED and endpoint.active:
-            view.next_attempt_at = max(delivery.due_at, endpoint.rests_until or delivery.due_at)
+            rested = endpoint.rests_until if not delivery.is_asked_for else None
+            view.next_attempt_at = max(delivery.due_at, rested or delivery.due_at, now())
         return view
 
 

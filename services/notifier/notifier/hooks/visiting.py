@@ -17,7 +17,7 @@ from common.clock import now
 from common.database import Sessions, affected, retried
 from common.errors import Unavailable
 from notifier.hooks.courier import Courier
-from notifier.hooks.models import LEASE, Delivery, DeliveryState, Endpoint, pause_after
+from notifier.hooks.models import AT_ONCE, LEASE, Delivery, DeliveryState, Endpoint, pause_after
 from notifier.hooks.outcome import Outcome
 from notifier.hooks.signatures import Seal, sign
 
@@ -38,6 +38,7 @@ class Errand:
     endpoint_id: UUID
     delivery_id: UUID
     attempt: int
+    is_asked_for: bool
     event_id: UUID
     url: str
     sealed: list[str]
@@ -80,15 +81,17 @@ def _take(sessions: Sessions, endpoint_id: UUID, number: int) -> Errand | None:
     """Claim the next delivery. The endpoint's row is locked meanwhile, so nobody else claims one there."""
     with sessions.begin() as session:
         endpoint = _visited(session, endpoint_id, number)
-        delivery = None if endpoint is None else _next(session, endpoint_id)
+        delivery = None if endpoint is None else _next(session, endpoint)
         if endpoint is None or delivery is None:
             return None
         endpoint.busy_until = now() + LEASE
+        is_asked_for = delivery.is_asked_for
         delivery.claim()
         return Errand(
             endpoint_id=endpoint_id,
             delivery_id=delivery.id,
             attempt=delivery.attempts,
+            is_asked_for=is_asked_for,
             event_id=delivery.event_id,
             url=endpoint.url,
             sealed=endpoint.sealed_secrets(),
@@ -97,16 +100,18 @@ def _take(sessions: Sessions, endpoint_id: UUID, number: int) -> Errand | None:
 
 
 def _visited(session: Session, endpoint_id: UUID, number: int) -> Endpoint | None:
-    """The endpoint, if this visit goes on: not when it rests since the last delivery failed."""
+    """The endpoint, if this visit goes on."""
     endpoint = session.get(Endpoint, endpoint_id, with_for_update=True)
-    if endpoint is None or endpoint.visits != number or not endpoint.active or endpoint.is_resting:
+    if endpoint is None or endpoint.visits != number or not endpoint.active:
         return None
     return endpoint
 
 
-def _next(session: Session, endpoint_id: UUID) -> Delivery | None:
-    due = select(Delivery).where(Delivery.endpoint_id == endpoint_id, Delivery.state == DeliveryState.QUEUED)
-    due = due.where(Delivery.due_at <= now()).order_by(Delivery.due_at, Delivery.id).limit(1)
+def _next(session: Session, endpoint: Endpoint) -> Delivery | None:
+    """What was asked for comes first, and alone while the endpoint rests since a delivery has failed."""
+    latest = AT_ONCE if endpoint.is_resting else now()
+    due = select(Delivery).where(Delivery.endpoint_id == endpoint.id, Delivery.state == DeliveryState.QUEUED)
+    due = due.where(Delivery.due_at <= latest).order_by(Delivery.due_at, Delivery.id).limit(1)
     return session.scalars(due.with_for_update(skip_locked=True)).first()
 
 
@@ -147,11 +152,13 @@ def _close(sessions: Sessions, errand: Errand, outcome: Outcome) -> None:
             delivery.succeed(outcome)
             endpoint.forgive()
         elif _is_ours(delivery, errand):
-            _note_failure(endpoint, delivery, outcome)
+            _note_failure(endpoint, delivery, errand, outcome)
 
 
-def _note_failure(endpoint: Endpoint, delivery: Delivery, outcome: Outcome) -> None:
-    endpoint.note_failure(outcome, pause_after(endpoint.failures + 1, outcome.wish_s))
+def _note_failure(endpoint: Endpoint, delivery: Delivery, errand: Errand, outcome: Outcome) -> None:
+    """A try that somebody asked for counts against the delivery alone: asking often must not disable an endpoint."""
+    if not errand.is_asked_for:
+        endpoint.note_failure(outcome, pause_after(endpoint.failures + 1, outcome.wish_s))
     delivery.fail(outcome, pause_after(delivery.tries, outcome.wish_s), endpoint)
     if not endpoint.active:
         log.warning("webhook_disabled", endpoint=str(endpoint.id), reason=endpoint.disabled_reason)
