@@ -22,7 +22,7 @@ from common.testing.clocks import other_time
 from common.testing.waiting import eventually
 from notifier.hooks import dispatch, visiting
 from notifier.hooks.dispatch import KEEP, SHARE, HookDispatch, plan_visits, tidy
-from notifier.hooks.keeping import change_endpoint, redeliver, remove_endpoint, rotate_secret, send_test
+from notifier.hooks.keeping import Keeper, change_endpoint, redeliver, remove_endpoint, rotate_secret, send_test
 from notifier.hooks.models import MOST_FAILURES, MOST_TRIES, Delivery, DeliveryState, Endpoint, Reason
 from notifier.hooks.queries import list_deliveries
 from notifier.hooks.schemas import DeliveriesQuery, EndpointChange, EndpointWithSecret
@@ -30,6 +30,7 @@ from notifier.hooks.signatures import Seal
 from notifier.hooks.telling import queue_deliveries
 
 from .hookdesk import (
+    HERE,
     KEEPER,
     KEY,
     change,
@@ -329,6 +330,38 @@ def test_a_secret_that_cannot_be_opened_is_our_own_fault_and_counts_against_nobo
     assert "STOA_WEBHOOK_KEY" in row.error
     work(sessions)
     assert states(sessions) == [DELIVERED]
+
+
+def test_another_key_is_mended_by_a_new_secret(sessions: Sessions, integrator: Integrator) -> None:
+    made = keep(sessions, integrator.url)
+    tell(sessions, placed(new_id()), placed(new_id()))
+    another = Seal("another-key-than-the-one-it-was-sealed-with")
+    work(sessions, another)
+    assert states(sessions) == [QUEUED] * 2
+    new = rotate_secret(sessions, Keeper(another, HERE), made.id)
+    assert new.previous_secret_until is None
+    work(sessions, another)
+    assert states(sessions) == [DELIVERED] * 2
+    assert all(request.is_signed_with(new.secret) for request in integrator.requests)
+
+
+def test_a_secret_that_is_renewed_at_the_moment_it_cannot_be_opened_holds_nothing_up(
+    sessions: Sessions, integrator: Integrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = keep(sessions, integrator.url)
+    tell(sessions, placed(new_id()))
+    another = Seal("another-key-than-the-one-it-was-sealed-with")
+    fails = visiting._headers
+
+    def meanwhile(errand: Any, seal: Seal) -> Any:
+        monkeypatch.undo()
+        rotate_secret(sessions, Keeper(another, HERE), made.id)
+        return fails(errand, seal)
+
+    monkeypatch.setattr(visiting, "_headers", meanwhile)
+    work(sessions, another)
+    assert states(sessions) == [DELIVERED]
+    assert endpoint_of(sessions, made).rests_until is None
 
 
 def test_only_a_share_of_the_workers_is_with_integrators_however_many_look_at_once(

@@ -145,11 +145,18 @@ def _forget(sessions: Sessions, endpoint_id: UUID) -> int:
 
 @retried
 def rotate_secret(sessions: Sessions, keeper: Keeper, endpoint_id: UUID) -> EndpointWithSecret:
-    """A new secret; the one before signs too for a day. Raises NotFound."""
+    """A new secret; the one before signs too for a day. Raises NotFound.
+
+    One before that was sealed with another key signs no more: what waited because of it goes out.
+    """
     secret = new_secret()
     with sessions.begin() as session:
         endpoint = known(session, endpoint_id, locked=True)
-        endpoint.rotate(keeper.seal.close(secret))
+        if keeper.seal.can_open(endpoint.secret):
+            endpoint.rotate(keeper.seal.close(secret))
+        else:
+            endpoint.begin_anew(keeper.seal.close(secret))
+            _resume(session, endpoint)
         endpoint.updated_at = now()
         return EndpointWithSecret.of(endpoint, secret)
 

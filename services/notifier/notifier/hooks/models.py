@@ -100,6 +100,11 @@ class Endpoint(Base):
         self.previous_secret, self.previous_secret_until = self.secret, now() + ROTATING
         self.secret = sealed
 
+    def begin_anew(self, sealed: str) -> None:
+        """Sign with this secret alone, at once: nobody can open the present one."""
+        self.previous_secret, self.previous_secret_until = None, None
+        self.secret, self.rests_until = sealed, None
+
     def forgive(self) -> None:
         """Count its failures from zero and go there at once."""
         self.failures = 0

@@ -44,6 +44,14 @@ class Seal:
         """The secret as it may be stored."""
         return self._box.encrypt(secret.encode()).decode()
 
+    def can_open(self, sealed: str) -> bool:
+        """Whether it was sealed with this key."""
+        try:
+            self.open(sealed)
+        except Unavailable:
+            return False
+        return True
+
     def open(self, sealed: str) -> str:
         """The secret. Raises Unavailable when it was sealed with another key."""
         try:

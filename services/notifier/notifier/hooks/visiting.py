@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 
 VISIT_S = 20.0
 """After so long a visit makes room for the next endpoint; a delivery that has begun is finished (15 s at most)."""
+NO_PAUSE = timedelta(0)
 OWN_FAULT = timedelta(minutes=10)
 """The pause after a delivery that could not be signed, which an operator has to mend."""
 CONTENT_TYPE = "application/cloudevents+json"
@@ -169,9 +170,13 @@ def _postpone(sessions: Sessions, errand: Errand, error: str) -> None:
     with sessions.begin() as session:
         endpoint = session.get(Endpoint, errand.endpoint_id, with_for_update=True)
         delivery = session.get(Delivery, errand.delivery_id, with_for_update=True)
-        if endpoint is not None and delivery is not None and _is_ours(delivery, errand):
-            delivery.postpone(error, OWN_FAULT)
-            endpoint.rests_until = now() + OWN_FAULT
+        if endpoint is None or delivery is None or not _is_ours(delivery, errand):
+            return
+        if endpoint.secret != errand.sealed[0]:  # renewed meanwhile
+            delivery.postpone(error, NO_PAUSE)
+            return
+        delivery.postpone(error, OWN_FAULT)
+        endpoint.rests_until = now() + OWN_FAULT
 
 
 def _is_ours(delivery: Delivery, errand: Errand) -> bool:
