@@ -289,6 +289,33 @@ def test_of_a_worker_that_was_too_slow_only_a_success_counts(
     assert endpoint_of(sessions, made).failures == 0
 
 
+@pytest.mark.parametrize("status", [500, 410])
+def test_what_the_previous_address_answers_is_not_held_against_the_new_one(
+    sessions: Sessions, integrator: Integrator, status: int
+) -> None:
+    made = keep(sessions, integrator.url)
+    (told,) = tell(sessions, placed(new_id()))
+    with Integrator.opened() as new:
+        integrator.answer = says(status)
+        integrator.meanwhile = lambda: change_to(sessions, made, url=new.url)
+        assert work(sessions) == 1
+        assert new.ids == [str(told.id)], "where it goes at once"
+    row, endpoint = only_delivery(sessions), endpoint_of(sessions, made)
+    assert (row.state, row.status_code, row.tries) == (DELIVERED, 204, 1)
+    assert (endpoint.active, endpoint.failures, endpoint.rests_until) == (True, 0, None)
+
+
+def test_what_the_previous_address_takes_says_nothing_about_the_new_one(
+    sessions: Sessions, integrator: Integrator
+) -> None:
+    made = keep(sessions, integrator.url)
+    tell(sessions, placed(new_id()))
+    integrator.meanwhile = lambda: change(sessions, Endpoint, url="https://example.com/new", failures=3)
+    work(sessions)
+    assert states(sessions) == [DELIVERED]
+    assert endpoint_of(sessions, made).failures == 3
+
+
 def test_what_is_removed_while_it_is_being_sent_to_is_gone(sessions: Sessions, integrator: Integrator) -> None:
     made = keep(sessions, integrator.url)
     tell(sessions, placed(new_id()), placed(new_id()))

@@ -16,6 +16,11 @@ class Outcome:
     wish_s: int = 0
 
     @property
+    def summary(self) -> str:
+        """The status, or why there is none."""
+        return self.error or f"status {self.status_code}"
+
+    @property
     def succeeded(self) -> bool:
         """Whether the endpoint has taken it: any 2xx."""
         return self.status_code is not None and 200 <= self.status_code < 300

@@ -143,7 +143,10 @@ def _headers(errand: Errand, seal: Seal) -> dict[str, str]:
 
 @retried
 def _close(sessions: Sessions, errand: Errand, outcome: Outcome) -> None:
-    """Note the outcome. What was taken is taken; of a worker that was too slow and failed nobody wants to know."""
+    """Note the outcome. What was taken is taken; of a worker that was too slow and failed nobody wants to know.
+
+    What an address did that is no more the endpoint's tells nothing about the present one.
+    """
     with sessions.begin() as session:
         endpoint = session.get(Endpoint, errand.endpoint_id, with_for_update=True)
         delivery = session.get(Delivery, errand.delivery_id, with_for_update=True)
@@ -151,13 +154,17 @@ def _close(sessions: Sessions, errand: Errand, outcome: Outcome) -> None:
             return
         if outcome.succeeded:
             delivery.succeed(outcome)
-            endpoint.forgive()
+            if endpoint.url == errand.url:
+                endpoint.forgive()
         elif _is_ours(delivery, errand):
             _note_failure(endpoint, delivery, errand, outcome)
 
 
 def _note_failure(endpoint: Endpoint, delivery: Delivery, errand: Errand, outcome: Outcome) -> None:
     """A try that somebody asked for counts against the delivery alone: asking often must not disable an endpoint."""
+    if endpoint.url != errand.url:
+        delivery.postpone(f"the address was changed; the previous one: {outcome.summary}", NO_PAUSE)
+        return
     if not errand.is_asked_for:
         endpoint.note_failure(outcome, pause_after(endpoint.failures + 1, outcome.wish_s))
     delivery.fail(outcome, pause_after(delivery.tries, outcome.wish_s), endpoint)
