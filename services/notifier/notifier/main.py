@@ -35,7 +35,7 @@ def build(settings: NotifierSettings | None = None) -> FastAPI:
     service = Service("notifier", settings)
     dispatch = Dispatch(service.sessions, tasks.enqueue)
     hook_dispatch = HookDispatch(service.sessions, tasks.enqueue_visits)
-    service.hears(consumers.hearing(dispatch.hurry), after=lambda _: _wake(dispatch, hook_dispatch))
+    service.hears(consumers.hearing(service.sessions, dispatch.hurry), after=lambda _: _wake(dispatch, hook_dispatch))
     accounts = Accounts(service.sister("auth", settings.auth_url, timeout_s=ACCOUNTS_S))
     service.runs(
         dispatch,

@@ -71,7 +71,7 @@ def change_webhook(webhook_id: UUID, change: EndpointChange, sessions: SessionsD
 
 @router.delete("/{webhook_id}/", status_code=204)
 def remove_webhook(webhook_id: UUID, sessions: SessionsDep) -> None:
-    """Remove a webhook with its log."""
+    """Remove a webhook; its log is seen no more and dropped soon after."""
     keeping.remove_endpoint(sessions, webhook_id)
 
 

@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 
 from common.clock import now
 from common.database import Sessions
+from common.errors import NotFound
 from common.events.catalog import ProductLowStock
 from common.ids import new_id
 from common.testing.broker import Broker
@@ -29,6 +30,7 @@ from notifier.hooks.schemas import DeliveriesQuery, EndpointChange, EndpointWith
 from notifier.hooks.signatures import Seal
 from notifier.hooks.telling import queue_deliveries
 
+from .desk import all_mails
 from .hookdesk import (
     HERE,
     KEEPER,
@@ -77,6 +79,19 @@ def test_an_event_heard_three_times_is_delivered_once_to_each_endpoint_that_want
         assert request.path == "/hooks?shop=stoa"
         assert request.headers["content-type"] == "application/cloudevents+json"
     assert broker.size("notifier.events") == 0
+
+
+def test_no_webhook_waits_for_what_only_the_mail_needs(
+    client: TestClient, worker: None, broker: Broker, sessions: Sessions, integrator: Integrator
+) -> None:
+    keep(sessions, integrator.url)
+    stranger = new_id()
+    order = broker.tell(placed(stranger))
+    eventually(lambda: integrator.ids == [str(order.id)])
+    assert all_mails(sessions) == [], "nobody knows yet where it goes"
+    broker.tell(registered(stranger))
+    eventually(lambda: len(all_mails(sessions)) == 2)
+    assert len(deliveries(sessions)) == 1
 
 
 def test_an_event_that_passes_the_inbox_once_more_makes_no_second_delivery(
@@ -322,7 +337,22 @@ def test_what_is_removed_while_it_is_being_sent_to_is_gone(sessions: Sessions, i
     integrator.meanwhile = lambda: remove_endpoint(sessions, made.id)
     work(sessions)
     assert len(integrator.requests) == 1
+    tidy(sessions)
     assert deliveries(sessions) == []
+
+
+def test_the_log_of_a_removed_one_is_left_to_the_tidying_chunk_by_chunk(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "PURGE_CHUNK", 2)
+    made, kept = (keep(sessions, "https://example.com/", *events) for events in (["*"], ["product.*"]))
+    tell(sessions, *(placed(new_id()) for _ in range(5)), running_low())
+    remove_endpoint(sessions, made.id)
+    with pytest.raises(NotFound):
+        list_deliveries(sessions, made.id, DeliveriesQuery(), "/")
+    assert len(deliveries(sessions)) == 7, "no request waits until all are gone"
+    tidy(sessions)
+    assert [row.endpoint_id for row in deliveries(sessions)] == [kept.id]
 
 
 def test_events_are_delivered_in_their_order_over_one_connection(sessions: Sessions, integrator: Integrator) -> None:

@@ -120,13 +120,23 @@ def put_back(sessions: Sessions, visits: Sequence[Visit], seconds: float) -> Non
 
 
 def tidy(sessions: Sessions) -> None:
-    """Drop old deliveries, a chunk per transaction."""
-    while _purge(sessions) == PURGE_CHUNK:
+    """Drop old deliveries, and those of endpoints that were removed, a chunk per transaction."""
+    while _purge(sessions, Delivery.created_at < now() - KEEP) == PURGE_CHUNK:
         pass
+    for endpoint_id in _removed(sessions):
+        while _purge(sessions, Delivery.endpoint_id == endpoint_id) == PURGE_CHUNK:
+            pass
+
+
+def _removed(sessions: Sessions) -> set[UUID]:
+    """Endpoints that only deliveries tell of. These are looked at first: whoever has some was there before."""
+    with sessions.begin() as session:
+        told_of = session.scalars(select(Delivery.endpoint_id).distinct()).all()
+        return set(told_of) - set(session.scalars(select(Endpoint.id)))
 
 
 @retried
-def _purge(sessions: Sessions) -> int:
+def _purge(sessions: Sessions, which: ColumnElement[bool]) -> int:
     with sessions.begin() as session:
-        old = delete(Delivery).where(Delivery.created_at < now() - KEEP).with_dialect_options(mysql_limit=PURGE_CHUNK)
-        return affected(session.execute(old.execution_options(synchronize_session=False)))
+        some = delete(Delivery).where(which).with_dialect_options(mysql_limit=PURGE_CHUNK)
+        return affected(session.execute(some.execution_options(synchronize_session=False)))

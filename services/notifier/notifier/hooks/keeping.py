@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from common.clock import now
-from common.database import LostRace, Sessions, affected, retried
+from common.database import LostRace, Sessions, retried
 from common.errors import Conflict, Invalid, NotFound
 from common.ids import new_id
 from notifier.hooks.guard import Policy, Refused, checked_url
@@ -18,8 +18,6 @@ from notifier.hooks.queries import known
 from notifier.hooks.schemas import DeliveryView, EndpointChange, EndpointDraft, EndpointWithSecret
 from notifier.hooks.signatures import Seal, new_secret
 from notifier.hooks.telling import TOLD, a_test, row, stray
-
-REMOVE_CHUNK = 1000
 
 
 @dataclass(frozen=True)
@@ -122,25 +120,11 @@ CHANGES = {
 }
 
 
-def remove_endpoint(sessions: Sessions, endpoint_id: UUID) -> None:
-    """Remove an endpoint, and then what was meant for it. Raises NotFound."""
-    _remove(sessions, endpoint_id)
-    while _forget(sessions, endpoint_id) == REMOVE_CHUNK:
-        pass
-
-
 @retried
-def _remove(sessions: Sessions, endpoint_id: UUID) -> None:
+def remove_endpoint(sessions: Sessions, endpoint_id: UUID) -> None:
+    """Remove an endpoint; what was meant for it is seen no more, and tidied away (`dispatch.tidy`). Raises NotFound."""
     with sessions.begin() as session:
         session.delete(known(session, endpoint_id, locked=True))
-
-
-@retried
-def _forget(sessions: Sessions, endpoint_id: UUID) -> int:
-    with sessions.begin() as session:
-        some = delete(Delivery).where(Delivery.endpoint_id == endpoint_id)
-        some = some.with_dialect_options(mysql_limit=REMOVE_CHUNK)
-        return affected(session.execute(some.execution_options(synchronize_session=False)))
 
 
 @retried

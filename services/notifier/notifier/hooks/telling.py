@@ -8,6 +8,7 @@ from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.orm import Session
 
 from common.clock import now
+from common.database import Sessions, retried
 from common.events import Envelope
 from common.events.catalog import ImportFinished, ProductLowStock
 from common.events.orders import OrderCancelled, OrderPlaced, OrderStatusChanged
@@ -36,6 +37,16 @@ def queue_deliveries(session: Session, envelopes: Sequence[Envelope]) -> None:
     rows = [row(each, envelope) for envelope in told for each in endpoints if each.wants(envelope.type)]
     if rows:
         session.execute(QUEUE, rows)
+
+
+@retried
+def queue_deliveries_apart(sessions: Sessions, envelopes: Sequence[Envelope]) -> None:
+    """The same in a transaction of its own, when the one that heard the events cannot end yet and will be tried again.
+
+    The unique key of deliveries then keeps what the inbox does not: that there is one of each.
+    """
+    with sessions.begin() as session:
+        queue_deliveries(session, envelopes)
 
 
 def _is_told(envelope: Envelope) -> bool:
