@@ -149,6 +149,27 @@ def test_the_name_is_looked_up_once_and_what_was_checked_is_what_is_called(
     assert integrator.requests[0].headers["host"] == f"{NAME}:{integrator.port}"
 
 
+def test_an_ipv6_address_stands_in_brackets_in_the_host_header(integrator: Integrator) -> None:
+    with Courier(HERE, ssl.create_default_context(), lambda *_: ["127.0.0.1"]) as courier:
+        assert courier.post(f"http://[2606:4700::1111]:{integrator.port}/", {}, BODY).status_code == 204
+    assert integrator.requests[0].headers["host"] == f"[2606:4700::1111]:{integrator.port}"
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://[2606:4700::1111]/", "[2606:4700::1111]"),
+        ("https://[2606:4700::1111]:443/", "[2606:4700::1111]"),
+        ("https://example.com:443/", "example.com"),
+        ("http://example.com:443/", "example.com:443"),
+        ("http://8.8.8.8:80/", "8.8.8.8"),
+        ("https://8.8.8.8:8443/", "8.8.8.8:8443"),
+    ],
+)
+def test_the_host_header_names_no_usual_port(url: str, host: str) -> None:
+    assert courier_room._host(url) == host
+
+
 REAL = socket.getaddrinfo
 
 

@@ -8,7 +8,6 @@ import socket
 import ssl
 import time
 from collections.abc import Iterable, Mapping
-from concurrent.futures import TimeoutError as LookUpTimeout
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -26,8 +25,9 @@ CONNECT_S = 5.0
 MOST_READ = 4096
 MOST_KEPT = 500
 """Bytes that are read of an answer, and characters that are kept."""
+USUAL_PORTS = {"http": 80, "https": 443}
 LOST = (httpcore.NetworkError, httpcore.ProtocolError, OSError)
-LATE = (httpcore.TimeoutException, TimeoutError, LookUpTimeout)
+LATE = (httpcore.TimeoutException, TimeoutError)
 
 
 class Hurry:
@@ -143,7 +143,8 @@ class Courier:
         started = time.monotonic()
         self._hurry.begin()
         try:
-            with self._pool.stream("POST", _parsed(url), headers=list(headers.items()), content=body) as answer:
+            sent = [("Host", _host(url)), *headers.items()]
+            with self._pool.stream("POST", _parsed(url), headers=sent, content=body) as answer:
                 said = _first_words(answer)
                 return Outcome(answer.status, _ms_since(started), said, _complaint(answer), _wish(answer))
         except Refused as refusal:
@@ -165,6 +166,13 @@ def _parsed(url: str) -> httpcore.URL:
     parts = urlsplit(url)
     target = parts.path + (f"?{parts.query}" if parts.query else "")
     return httpcore.URL(scheme=parts.scheme, host=parts.hostname or "", port=parts.port, target=target)
+
+
+def _host(url: str) -> str:
+    """As RFC 9110 (7.2) wants it: an IPv6 address in brackets, which the library forgets, and no usual port."""
+    parts = urlsplit(url)
+    name = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+    return name if parts.port in (None, USUAL_PORTS[parts.scheme]) else f"{name}:{parts.port}"
 
 
 def _first_words(answer: httpcore.Response) -> str:
