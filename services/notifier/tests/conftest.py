@@ -28,6 +28,7 @@ from notifier.models import Notification, Recipient, SwitchedOff
 from notifier.settings import NotifierSettings
 
 from .authority import Authority
+from .hookdesk import KEY
 from .integrator import Integrator
 from .postoffice import PostOffice
 
@@ -113,7 +114,7 @@ def settings(
         redis_url=redis_url,
         auth_url=auth_sister.url,
         smtp_url=office.url,
-        webhook_key="only-for-the-tests-of-notifier-0123456789",
+        webhook_key=KEY,
         webhook_allow_private=True,
         service_key=badges.key("notifier"),
     )

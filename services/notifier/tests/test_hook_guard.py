@@ -5,6 +5,7 @@ import ssl
 import struct
 import threading
 from contextlib import closing
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_address
 from pathlib import Path
@@ -168,6 +169,27 @@ def test_an_ipv6_address_stands_in_brackets_in_the_host_header(integrator: Integ
 )
 def test_the_host_header_names_no_usual_port(url: str, host: str) -> None:
     assert courier_room._host(url) == host
+
+
+@pytest.mark.parametrize(
+    ("wish", "seconds"),
+    [
+        ("120", 120),
+        ("99999999999", 99999999999),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 2977),
+        ("Sunday, 06-Nov-94 08:49:37 GMT", 2977),
+        ("Sun Nov  6 08:49:37 1994", 2977),
+        ("Sun, 06 Nov 1994 07:49:37 GMT", 0),
+        *((odd, 0) for odd in ("soon", "-5", "1.5", "Sun, 06 Nov 99999999999999999 08:49:37 GMT", "9" * 21)),
+    ],
+)
+def test_an_endpoint_may_wish_for_a_pause_in_seconds_or_by_a_date(
+    integrator: Integrator, monkeypatch: pytest.MonkeyPatch, wish: str, seconds: int
+) -> None:
+    monkeypatch.setattr(courier_room, "now", lambda: datetime(1994, 11, 6, 8, tzinfo=UTC))
+    integrator.answer = says(503, Retry_After=wish)
+    with Courier(HERE, ssl.create_default_context()) as courier:
+        assert courier.post(integrator.url, {}, BODY).wish_s == seconds
 
 
 REAL = socket.getaddrinfo

@@ -26,12 +26,13 @@ from notifier.hooks.signatures import Seal, new_secret, sign
 from notifier.hooks.telling import TOLD, stray
 from notifier.settings import NotifierSettings
 
+from .hookdesk import KEY
+
 pytestmark = pytest.mark.unit
 
 DAY_S = 86_400
 BAD = Outcome(status_code=500)
 REST = {"database_url": "", "broker_url": "", "redis_url": ""}
-KEY = "only-for-the-tests-of-notifier-0123456789"
 
 
 def test_the_signature_is_the_one_that_the_specification_publishes() -> None:

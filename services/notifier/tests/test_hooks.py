@@ -12,6 +12,8 @@ from typing import Any
 import orjson
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import select
+from sqlalchemy.exc import InvalidRequestError
 
 from common.clock import now
 from common.database import Sessions
@@ -34,7 +36,6 @@ from .desk import all_mails
 from .hookdesk import (
     HERE,
     KEEPER,
-    KEY,
     change,
     deliveries,
     endpoint_of,
@@ -120,6 +121,15 @@ def test_the_body_is_the_event_as_it_was_told(sessions: Sessions, integrator: In
         "sequence": 3,
         "data": {"product_id": 7, "version": 3, "sku": None, "name": "Oil lamp", "stock": 2},
     }
+
+
+def test_nobody_reads_bodies_but_the_worker_that_sends_them(sessions: Sessions, integrator: Integrator) -> None:
+    keep(sessions, integrator.url)
+    tell(sessions, running_low())
+    with sessions.begin() as session, pytest.raises(InvalidRequestError, match="Delivery.body"):
+        _ = session.scalars(select(Delivery)).one().body
+    work(sessions)
+    assert integrator.requests[0].body
 
 
 def test_what_nobody_outside_may_or_wants_to_hear_makes_no_delivery(sessions: Sessions, integrator: Integrator) -> None:
@@ -503,7 +513,3 @@ def test_old_deliveries_are_dropped(
     tell(sessions, placed(new_id()))
     tidy(sessions)
     assert len(deliveries(sessions)) == 1
-
-
-def test_the_key_of_the_tests_is_the_one_of_the_settings(settings: Any) -> None:
-    assert settings.webhook_key == KEY

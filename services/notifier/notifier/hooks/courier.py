@@ -3,18 +3,23 @@
 It follows no redirect, asks no proxy and unpacks no compression: of an answer it wants the status and the first words.
 """
 
+import math
+import re
 import select
 import socket
 import ssl
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpcore
 
+from common.clock import now
 from notifier.hooks.guard import LookUp, Policy, Refused, addresses_of, look_up
 from notifier.hooks.outcome import Outcome
 
@@ -25,6 +30,7 @@ CONNECT_S = 5.0
 MOST_READ = 4096
 MOST_KEPT = 500
 """Bytes that are read of an answer, and characters that are kept."""
+SECONDS = re.compile(r"[0-9]{1,20}", re.ASCII)
 USUAL_PORTS = {"http": 80, "https": 443}
 LOST = (httpcore.NetworkError, httpcore.ProtocolError, OSError)
 LATE = (httpcore.TimeoutException, TimeoutError)
@@ -191,9 +197,20 @@ def _complaint(answer: httpcore.Response) -> str:
 
 
 def _wish(answer: httpcore.Response) -> int:
-    """Seconds of a Retry-After; 0 for none, or for a date, which none of our own pauses is worth."""
-    wishes = [value for name, value in answer.headers if name.lower() == b"retry-after"]
-    return int(wishes[0]) if wishes and wishes[0].isdigit() and len(wishes[0]) < 10 else 0
+    """Seconds of a Retry-After; 0 without one that makes sense."""
+    wishes = [value.decode("latin-1") for name, value in answer.headers if name.lower() == b"retry-after"]
+    with suppress(ValueError, OverflowError):
+        return _seconds(wishes[0]) if wishes else 0
+    return 0
+
+
+def _seconds(wish: str) -> int:
+    """A number of seconds, or from now to a date in one of the three forms of HTTP (RFC 9110, 10.2.3 and 5.6.7)."""
+    if SECONDS.fullmatch(wish):
+        return int(wish)
+    date = parsedate_to_datetime(wish)
+    date = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return max(0, math.ceil((date - now()).total_seconds()))
 
 
 def _ms_since(started: float) -> int:

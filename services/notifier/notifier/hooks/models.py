@@ -131,7 +131,8 @@ class Endpoint(Base):
 
 class Delivery(Base):
     """One event for one endpoint, as the bytes that each try signs and sends. `due_at` is its next try, or when its
-    worker's lease ends. `tried_before` counts the attempts made before somebody last asked for it to be sent again.
+    worker's lease ends. `tried_before` counts the attempts made before somebody last asked for it to be sent again. The
+    body is read by nobody but the worker that sends it (`visiting._next`).
     """
 
     __tablename__ = "webhook_deliveries"
@@ -147,7 +148,7 @@ class Delivery(Base):
     endpoint_id: Mapped[UUID] = mapped_column(Uuid)
     event_id: Mapped[UUID] = mapped_column(Uuid)
     event_type: Mapped[str] = mapped_column(String(64, collation=EXACT))
-    body: Mapped[bytes] = mapped_column(MEDIUMBLOB)
+    body: Mapped[bytes] = mapped_column(MEDIUMBLOB, deferred=True, deferred_raiseload=True)
     state: Mapped[str] = mapped_column(String(10))
     attempts: Mapped[int] = mapped_column(Integer)
     tried_before: Mapped[int] = mapped_column(Integer)

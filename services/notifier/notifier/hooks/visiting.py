@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, undefer
 
 from common.clock import now
 from common.database import Sessions, affected, retried
@@ -111,8 +111,9 @@ def _visited(session: Session, endpoint_id: UUID, number: int) -> Endpoint | Non
 def _next(session: Session, endpoint: Endpoint) -> Delivery | None:
     """What was asked for comes first, and alone while the endpoint rests since a delivery has failed."""
     latest = AT_ONCE if endpoint.is_resting else now()
-    due = select(Delivery).where(Delivery.endpoint_id == endpoint.id, Delivery.state == DeliveryState.QUEUED)
-    due = due.where(Delivery.due_at <= latest).order_by(Delivery.due_at, Delivery.id).limit(1)
+    due = select(Delivery).options(undefer(Delivery.body)).where(Delivery.endpoint_id == endpoint.id)
+    due = due.where(Delivery.state == DeliveryState.QUEUED, Delivery.due_at <= latest)
+    due = due.order_by(Delivery.due_at, Delivery.id).limit(1)
     return session.scalars(due.with_for_update(skip_locked=True)).first()
 
 
