@@ -56,7 +56,9 @@ def told(sessions: Sessions, engine: Engine) -> Sessions:
     event = Envelope.of(placed(new_id()))
     with sessions.begin() as session:
         whose = session.get_one(Endpoint, busy.id)
-        rows = [delivery_of(whose, event) | {"event_id": new_id(), "state": DeliveryState.DELIVERED} for _ in range(MANY)]
+        rows = [
+            delivery_of(whose, event) | {"event_id": new_id(), "state": DeliveryState.DELIVERED} for _ in range(MANY)
+        ]
         rows += [delivery_of(whose, event) | {"event_id": new_id(), "due_at": now() + KEEP} for _ in range(5)]
         rows += [delivery_of(session.get_one(Endpoint, quiet.id), event)]
         session.execute(insert(Delivery), rows)

@@ -22,6 +22,7 @@ from notifier.hooks.models import (
     pause_after,
 )
 from notifier.hooks.outcome import Outcome
+from notifier.hooks.schemas import EndpointChange
 from notifier.hooks.signatures import Seal, new_secret, sign
 from notifier.hooks.telling import TOLD, stray
 from notifier.settings import NotifierSettings
@@ -69,6 +70,12 @@ def test_a_secret_is_32_random_bytes_and_kept_sealed() -> None:
 def test_a_pattern_names_all_events_a_group_or_one(pattern: str, heard: set[str]) -> None:
     assert {kind for kind in TOLD if covers(pattern, kind)} == heard
     assert stray([pattern]) == ([] if heard else [pattern])
+
+
+def test_a_change_promises_no_default_for_what_is_left_out() -> None:
+    assert EndpointChange().model_fields_set == set()
+    assert EndpointChange().model_dump() == {}
+    assert "default" not in str(EndpointChange.model_json_schema())
 
 
 def test_what_is_told_outside_is_heard_inside() -> None:

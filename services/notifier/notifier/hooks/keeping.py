@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from pydantic import MISSING
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -76,32 +77,29 @@ def change_endpoint(sessions: Sessions, keeper: Keeper, endpoint_id: UUID, chang
     """
     with sessions.begin() as session:
         endpoint = known(session, endpoint_id, locked=True)
-        for name in sorted(change.model_fields_set):
-            CHANGES[name](session, endpoint, keeper, change)
+        if change.url is not MISSING:
+            _move(endpoint, _checked(change.url, keeper.policy))
+        if change.events is not MISSING:
+            endpoint.events = _told(change.events)
+        if change.description is not MISSING:
+            endpoint.description = change.description
+        if change.active is not MISSING:
+            _switch(session, endpoint, on=change.active)
         endpoint.updated_at = now()
         return endpoint
 
 
-def _change_url(_: Session, endpoint: Endpoint, keeper: Keeper, change: EndpointChange) -> None:
-    url = _checked(change.url, keeper.policy)
+def _move(endpoint: Endpoint, url: str) -> None:
     if url != endpoint.url:
         endpoint.url = url
         endpoint.forgive()
 
 
-def _change_events(_: Session, endpoint: Endpoint, __: Keeper, change: EndpointChange) -> None:
-    endpoint.events = _told(change.events)
-
-
-def _change_description(_: Session, endpoint: Endpoint, __: Keeper, change: EndpointChange) -> None:
-    endpoint.description = change.description
-
-
-def _change_activity(session: Session, endpoint: Endpoint, _: Keeper, change: EndpointChange) -> None:
-    if change.active and not endpoint.active:
+def _switch(session: Session, endpoint: Endpoint, *, on: bool) -> None:
+    if on and not endpoint.active:
         endpoint.enable()
         _resume(session, endpoint)
-    elif endpoint.active and not change.active:
+    elif endpoint.active and not on:
         endpoint.disable(None)
 
 
@@ -110,14 +108,6 @@ def _resume(session: Session, endpoint: Endpoint) -> None:
     waiting = update(Delivery).where(Delivery.endpoint_id == endpoint.id, Delivery.state == DeliveryState.QUEUED)
     anew = waiting.values(due_at=now(), tried_before=Delivery.attempts)
     session.execute(anew.execution_options(synchronize_session=False))
-
-
-CHANGES = {
-    "url": _change_url,
-    "events": _change_events,
-    "description": _change_description,
-    "active": _change_activity,
-}
 
 
 @retried

@@ -3,7 +3,7 @@
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import MISSING, ConfigDict, Field
 
 from common.clock import now
 from common.fields import Body, UtcTime, View
@@ -30,10 +30,10 @@ class EndpointDraft(Body):
 class EndpointChange(Body):
     """What is to be another; what is left out stays."""
 
-    url: Url = ""
-    events: Patterns = []
-    description: Description = ""
-    active: bool = True
+    url: Url | MISSING = MISSING
+    events: Patterns | MISSING = MISSING
+    description: Description | MISSING = MISSING
+    active: bool | MISSING = MISSING
 
 
 class EndpointView(View):
