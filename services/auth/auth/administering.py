@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from auth.grants import end_sessions, open_sessions
 from auth.models import Role, User
+from auth.queries import ACTIVE_ADMINS
 from auth.revocations import RevokedSet
 from auth.schemas import Standing
 from common import tokens
@@ -58,5 +58,4 @@ def _change(sessions: Sessions, user_id: UUID, form: Standing, if_match: str | N
 
 def _lock_admins(session: Session) -> list[UUID]:
     """All active administrators, locked in the order of their ids, so that two cannot unmake each other at once."""
-    active = select(User.id).where(User.role == Role.ADMIN, User.is_active.is_(True)).order_by(User.id)
-    return list(session.scalars(active.with_for_update()))
+    return list(session.scalars(ACTIVE_ADMINS.with_only_columns(User.id).with_for_update()))

@@ -5,6 +5,7 @@ from functools import partial
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import load_only
 
 from auth.challenges import Challenges
 from auth.models import Challenge, Role, User, UserSession, compared
@@ -15,6 +16,10 @@ from common.database import Sessions
 from common.errors import NotFound, Unauthorized
 from common.ids import parse_id
 from common.pagination import Key, ListQuery, Page, read_page
+
+ACTIVE_ADMINS = select(User).where(User.role == Role.ADMIN, User.is_active.is_(True)).order_by(User.id)
+"""All administrators who may sign in, in the order of their ids."""
+TOLD_OF_ADMINS = (User.version, User.email, User.username, User.first_name, User.last_name)
 
 
 def me(sessions: Sessions, user_id: UUID) -> User:
@@ -56,10 +61,9 @@ def _conditions(query: UsersQuery) -> list[ColumnElement[bool]]:
 
 
 def administrators(sessions: Sessions) -> list[User]:
-    """All administrators who may sign in, in the order of their ids."""
-    active = select(User).where(User.role == Role.ADMIN, User.is_active.is_(True)).order_by(User.id)
+    """All administrators who may sign in, with what a sister may know of them."""
     with sessions.begin() as session:
-        return list(session.scalars(active))
+        return list(session.scalars(ACTIVE_ADMINS.options(load_only(*TOLD_OF_ADMINS, raiseload=True))))
 
 
 def list_sessions(sessions: Sessions, user: tokens.User, query: ListQuery, url: str) -> Page[SessionView]:

@@ -8,8 +8,9 @@ from uuid import UUID
 
 import httpx
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import inspect, select, update
 
+from auth import queries
 from auth.models import User
 from common.database import Sessions
 from common.ids import new_id
@@ -167,6 +168,11 @@ def test_notifier_is_told_who_is_an_administrator_now(
         403,
         "not_for_this_service",
     )
+
+
+def test_of_administrators_nothing_is_read_that_notifier_is_not_told(admin: Person, sessions: Sessions) -> None:
+    for user in queries.administrators(sessions):
+        assert {"password_hash", "phone_number"} <= inspect(user).unloaded
 
 
 def test_what_changes_nothing_ends_nothing(admin: Person, ada: Person) -> None:
