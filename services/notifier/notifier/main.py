@@ -10,8 +10,7 @@ from notifier import api, consumers, tasks, webhooks
 from notifier.clients import Accounts
 from notifier.comparing import compare_administrators
 from notifier.dispatch import Dispatch
-from notifier.hooks import dispatch as hooks
-from notifier.hooks.dispatch import HookDispatch
+from notifier.hooks.dispatch import HookDispatch, tidy_deliveries
 from notifier.hooks.keeping import Keeper
 from notifier.hooks.signatures import Seal
 from notifier.queueing import tidy
@@ -33,23 +32,21 @@ def build(settings: NotifierSettings | None = None) -> FastAPI:
     """The web application of notifier."""
     settings = settings or NotifierSettings()
     service = Service("notifier", settings)
-    dispatch = Dispatch(service.sessions, tasks.enqueue)
-    hook_dispatch = HookDispatch(service.sessions, tasks.enqueue_visits)
-    service.hears(consumers.hearing(service.sessions, dispatch.hurry), after=lambda _: _wake(dispatch, hook_dispatch))
+    sessions = service.sessions
+    mails, hooks = Dispatch(sessions, tasks.enqueue), HookDispatch(sessions, tasks.enqueue_visits)
     accounts = Accounts(service.sister("auth", settings.auth_url, timeout_s=ACCOUNTS_S))
+    service.hears(consumers.hearing(sessions, mails.hurry), after=lambda _: _wake(mails, hooks))
     service.runs(
-        dispatch,
-        hook_dispatch,
-        Every("notifier tidy", TIDY_S, partial(tidy, service.sessions)),
-        Every("notifier webhook tidy", TIDY_S, partial(hooks.tidy, service.sessions)),
-        Every("notifier administrators", COMPARE_S, partial(compare_administrators, service.sessions, accounts)),
+        *(mails, hooks),
+        Every("notifier tidy", TIDY_S, partial(tidy, sessions)),
+        Every("notifier webhook tidy", TIDY_S, partial(tidy_deliveries, sessions)),
+        Every("notifier administrators", COMPARE_S, partial(compare_administrators, sessions, accounts)),
     )
-    state = {
-        "list_url": f"{settings.public_url}/api/notifications/",
-        "webhooks_url": f"{settings.public_url}{webhooks.PREFIX}/",
-        "keeper": Keeper(Seal(settings.webhook_key), settings.webhook_policy),
-    }
     return service.app(
         routers=[service.operations("/api/notifications"), api.router, webhooks.router],
-        state=state,
+        state={
+            "list_url": f"{settings.public_url}/api/notifications/",
+            "webhooks_url": f"{settings.public_url}{webhooks.PREFIX}/",
+            "keeper": Keeper(Seal(settings.webhook_key), settings.webhook_policy),
+        },
     )

@@ -24,7 +24,7 @@ from common.testing.broker import Broker
 from common.testing.clocks import other_time
 from common.testing.waiting import eventually
 from notifier.hooks import dispatch, visiting
-from notifier.hooks.dispatch import KEEP, SHARE, HookDispatch, plan_visits, tidy
+from notifier.hooks.dispatch import KEEP, SHARE, HookDispatch, plan_visits, tidy_deliveries
 from notifier.hooks.keeping import Keeper, change_endpoint, redeliver, remove_endpoint, rotate_secret, send_test
 from notifier.hooks.models import MOST_FAILURES, MOST_TRIES, Delivery, DeliveryState, Endpoint, Reason
 from notifier.hooks.queries import list_deliveries
@@ -347,7 +347,7 @@ def test_what_is_removed_while_it_is_being_sent_to_is_gone(sessions: Sessions, i
     integrator.meanwhile = lambda: remove_endpoint(sessions, made.id)
     work(sessions)
     assert len(integrator.requests) == 1
-    tidy(sessions)
+    tidy_deliveries(sessions)
     assert deliveries(sessions) == []
 
 
@@ -361,7 +361,7 @@ def test_the_log_of_a_removed_one_is_left_to_the_tidying_chunk_by_chunk(
     with pytest.raises(NotFound):
         list_deliveries(sessions, made.id, DeliveriesQuery(), "/")
     assert len(deliveries(sessions)) == 7, "no request waits until all are gone"
-    tidy(sessions)
+    tidy_deliveries(sessions)
     assert [row.endpoint_id for row in deliveries(sessions)] == [kept.id]
 
 
@@ -511,5 +511,5 @@ def test_old_deliveries_are_dropped(
     tell(sessions, *(placed(new_id()) for _ in range(5)))
     change(sessions, Delivery, created_at=now() - KEEP)
     tell(sessions, placed(new_id()))
-    tidy(sessions)
+    tidy_deliveries(sessions)
     assert len(deliveries(sessions)) == 1

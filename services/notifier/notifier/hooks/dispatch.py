@@ -119,7 +119,7 @@ def put_back(sessions: Sessions, visits: Sequence[Visit], seconds: float) -> Non
             session.execute(ours.values(busy_until=soon).execution_options(synchronize_session=False))
 
 
-def tidy(sessions: Sessions) -> None:
+def tidy_deliveries(sessions: Sessions) -> None:
     """Drop old deliveries, and those of endpoints that were removed, a chunk per transaction."""
     while _purge(sessions, Delivery.created_at < now() - KEEP) == PURGE_CHUNK:
         pass

@@ -112,7 +112,7 @@ def _resume(session: Session, endpoint: Endpoint) -> None:
 
 @retried
 def remove_endpoint(sessions: Sessions, endpoint_id: UUID) -> None:
-    """Remove an endpoint; what was meant for it is seen no more, and tidied away (`dispatch.tidy`). Raises NotFound."""
+    """Remove an endpoint; what was meant for it is seen no more and tidied away (`dispatch`). Raises NotFound."""
     with sessions.begin() as session:
         session.delete(known(session, endpoint_id, locked=True))
 
