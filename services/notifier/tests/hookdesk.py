@@ -12,9 +12,9 @@ from common.events import Envelope, Event
 from notifier.hooks.courier import Courier
 from notifier.hooks.dispatch import plan_visits
 from notifier.hooks.guard import Policy
-from notifier.hooks.keeping import Keeper, create_endpoint
+from notifier.hooks.keeping import Keeper, change_endpoint, create_endpoint
 from notifier.hooks.models import Delivery, Endpoint
-from notifier.hooks.schemas import EndpointDraft, EndpointWithSecret
+from notifier.hooks.schemas import EndpointChange, EndpointDraft, EndpointWithSecret
 from notifier.hooks.signatures import Seal
 from notifier.hooks.telling import queue_deliveries
 from notifier.hooks.visiting import visit
@@ -29,6 +29,11 @@ KEEPER = Keeper(SEAL, HERE)
 def keep(sessions: Sessions, url: str, *events: str) -> EndpointWithSecret:
     """A new endpoint; without patterns it hears everything."""
     return create_endpoint(sessions, KEEPER, EndpointDraft(url=url, events=list(events or ("*",))))
+
+
+def change_to(sessions: Sessions, made: EndpointWithSecret, **values: Any) -> None:
+    """As an administrator does."""
+    change_endpoint(sessions, KEEPER, made.id, EndpointChange(**values))
 
 
 def tell(sessions: Sessions, *events: Event) -> list[Envelope]:

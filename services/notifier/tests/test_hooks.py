@@ -17,26 +17,22 @@ from sqlalchemy.exc import InvalidRequestError
 
 from common.clock import now
 from common.database import Sessions
-from common.errors import NotFound
-from common.events.catalog import ProductLowStock
 from common.ids import new_id
 from common.testing.broker import Broker
 from common.testing.clocks import other_time
 from common.testing.waiting import eventually
-from notifier.hooks import dispatch, visiting
-from notifier.hooks.dispatch import KEEP, SHARE, HookDispatch, plan_visits, tidy_deliveries
-from notifier.hooks.keeping import Keeper, change_endpoint, redeliver, remove_endpoint, rotate_secret, send_test
+from notifier.hooks import visiting
+from notifier.hooks.dispatch import SHARE, HookDispatch, plan_visits
+from notifier.hooks.keeping import redeliver, send_test
 from notifier.hooks.models import MOST_FAILURES, MOST_TRIES, Delivery, DeliveryState, Endpoint, Reason
 from notifier.hooks.queries import list_deliveries
-from notifier.hooks.schemas import DeliveriesQuery, EndpointChange, EndpointWithSecret
-from notifier.hooks.signatures import Seal
+from notifier.hooks.schemas import DeliveriesQuery
 from notifier.hooks.telling import queue_deliveries
 
 from .desk import all_mails
 from .hookdesk import (
-    HERE,
-    KEEPER,
     change,
+    change_to,
     deliveries,
     endpoint_of,
     go,
@@ -48,17 +44,9 @@ from .hookdesk import (
     work,
 )
 from .integrator import Integrator, says
-from .telling import cancelled, imported, moved, placed, registered
+from .telling import cancelled, imported, moved, placed, ran_low, registered
 
 QUEUED, SENDING, DELIVERED, FAILED = DeliveryState
-
-
-def running_low() -> ProductLowStock:
-    return ProductLowStock(product_id=7, version=3, sku=None, name="Oil lamp", stock=2)
-
-
-def change_to(sessions: Sessions, made: EndpointWithSecret, **values: Any) -> None:
-    change_endpoint(sessions, KEEPER, made.id, EndpointChange(**values))
 
 
 def test_an_event_heard_three_times_is_delivered_once_to_each_endpoint_that_wants_it(
@@ -68,7 +56,7 @@ def test_an_event_heard_three_times_is_delivered_once_to_each_endpoint_that_want
     user = new_id()
     broker.tell(registered(user), times=2)
     order = broker.tell(placed(user), times=3)
-    low = broker.tell(running_low(), times=3)
+    low = broker.tell(ran_low(), times=3)
     eventually(lambda: states(sessions) == [DELIVERED] * 4)
     assert {(row.endpoint_id, row.event_id) for row in deliveries(sessions)} == {
         *((every.id, order.id), (every.id, low.id)),
@@ -108,7 +96,7 @@ def test_an_event_that_passes_the_inbox_once_more_makes_no_second_delivery(
 
 def test_the_body_is_the_event_as_it_was_told(sessions: Sessions, integrator: Integrator) -> None:
     keep(sessions, integrator.url)
-    (told,) = tell(sessions, running_low())
+    (told,) = tell(sessions, ran_low())
     work(sessions)
     assert orjson.loads(integrator.requests[0].body) == {
         "specversion": "1.0",
@@ -119,13 +107,13 @@ def test_the_body_is_the_event_as_it_was_told(sessions: Sessions, integrator: In
         "subject": "7",
         "dataversion": 1,
         "sequence": 3,
-        "data": {"product_id": 7, "version": 3, "sku": None, "name": "Oil lamp", "stock": 2},
+        "data": {"product_id": 7, "version": 3, "sku": "L-1", "name": "Oil lamp", "stock": 4},
     }
 
 
 def test_nobody_reads_bodies_but_the_worker_that_sends_them(sessions: Sessions, integrator: Integrator) -> None:
     keep(sessions, integrator.url)
-    tell(sessions, running_low())
+    tell(sessions, ran_low())
     with sessions.begin() as session, pytest.raises(InvalidRequestError, match="Delivery.body"):
         _ = session.scalars(select(Delivery)).one().body
     work(sessions)
@@ -137,7 +125,7 @@ def test_what_nobody_outside_may_or_wants_to_hear_makes_no_delivery(sessions: Se
     off = keep(sessions, integrator.url)
     change_to(sessions, off, active=False)
     user = new_id()
-    tell(sessions, registered(user), imported(user), running_low(), cancelled(user, new_id(), was_placed=False))
+    tell(sessions, registered(user), imported(user), ran_low(), cancelled(user, new_id(), was_placed=False))
     assert deliveries(sessions) == []
     tell(sessions, cancelled(user, new_id()))
     assert len(deliveries(sessions)) == 1
@@ -237,18 +225,6 @@ def test_a_delivery_that_alone_is_refused_has_failed_in_the_end_and_the_others_a
     assert integrator.ids[-1] == str(bad.id)
 
 
-def test_both_secrets_sign_for_a_day_after_a_rotation(sessions: Sessions, integrator: Integrator) -> None:
-    old = keep(sessions, integrator.url)
-    new = rotate_secret(sessions, KEEPER, old.id)
-    tell(sessions, placed(new_id()))
-    work(sessions)
-    change(sessions, Endpoint, previous_secret_until=now())
-    tell(sessions, placed(new_id()))
-    work(sessions)
-    signed = [[request.is_signed_with(made.secret) for made in (new, old)] for request in integrator.requests]
-    assert signed == [[True, True], [True, False]]
-
-
 def test_a_delivery_whose_worker_is_killed_is_delivered_again_under_the_same_id(
     sessions: Sessions, environment: None, integrator: Integrator
 ) -> None:
@@ -314,57 +290,6 @@ def test_of_a_worker_that_was_too_slow_only_a_success_counts(
     assert endpoint_of(sessions, made).failures == 0
 
 
-@pytest.mark.parametrize("status", [500, 410])
-def test_what_the_previous_address_answers_is_not_held_against_the_new_one(
-    sessions: Sessions, integrator: Integrator, status: int
-) -> None:
-    made = keep(sessions, integrator.url)
-    (told,) = tell(sessions, placed(new_id()))
-    with Integrator.opened() as new:
-        integrator.answer = says(status)
-        integrator.meanwhile = lambda: change_to(sessions, made, url=new.url)
-        assert work(sessions) == 1
-        assert new.ids == [str(told.id)], "where it goes at once"
-    row, endpoint = only_delivery(sessions), endpoint_of(sessions, made)
-    assert (row.state, row.status_code, row.tries) == (DELIVERED, 204, 1)
-    assert (endpoint.active, endpoint.failures, endpoint.rests_until) == (True, 0, None)
-
-
-def test_what_the_previous_address_takes_says_nothing_about_the_new_one(
-    sessions: Sessions, integrator: Integrator
-) -> None:
-    made = keep(sessions, integrator.url)
-    tell(sessions, placed(new_id()))
-    integrator.meanwhile = lambda: change(sessions, Endpoint, url="https://example.com/new", failures=3)
-    work(sessions)
-    assert states(sessions) == [DELIVERED]
-    assert endpoint_of(sessions, made).failures == 3
-
-
-def test_what_is_removed_while_it_is_being_sent_to_is_gone(sessions: Sessions, integrator: Integrator) -> None:
-    made = keep(sessions, integrator.url)
-    tell(sessions, placed(new_id()), placed(new_id()))
-    integrator.meanwhile = lambda: remove_endpoint(sessions, made.id)
-    work(sessions)
-    assert len(integrator.requests) == 1
-    tidy_deliveries(sessions)
-    assert deliveries(sessions) == []
-
-
-def test_the_log_of_a_removed_one_is_left_to_the_tidying_chunk_by_chunk(
-    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(dispatch, "PURGE_CHUNK", 2)
-    made, kept = (keep(sessions, "https://example.com/", *events) for events in (["*"], ["product.*"]))
-    tell(sessions, *(placed(new_id()) for _ in range(5)), running_low())
-    remove_endpoint(sessions, made.id)
-    with pytest.raises(NotFound):
-        list_deliveries(sessions, made.id, DeliveriesQuery(), "/")
-    assert len(deliveries(sessions)) == 7, "no request waits until all are gone"
-    tidy_deliveries(sessions)
-    assert [row.endpoint_id for row in deliveries(sessions)] == [kept.id]
-
-
 def test_events_are_delivered_in_their_order_over_one_connection(sessions: Sessions, integrator: Integrator) -> None:
     keep(sessions, integrator.url)
     user, order = new_id(), new_id()
@@ -382,53 +307,6 @@ def test_a_visit_makes_room_for_others_after_a_while(
     keep(sessions, integrator.url)
     tell(sessions, placed(new_id()), placed(new_id()))
     assert work(sessions) == 2
-
-
-def test_a_secret_that_cannot_be_opened_is_our_own_fault_and_counts_against_nobody(
-    sessions: Sessions, integrator: Integrator
-) -> None:
-    made = keep(sessions, integrator.url)
-    tell(sessions, placed(new_id()))
-    for _ in range(MOST_FAILURES + 1):
-        work(sessions, Seal("another-key-than-the-one-it-was-sealed-with"))
-        wait_in_spirit(sessions)
-    row, endpoint = only_delivery(sessions), endpoint_of(sessions, made)
-    assert (row.state, row.tries, endpoint.failures, endpoint.active) == (QUEUED, 0, 0, True)
-    assert "STOA_WEBHOOK_KEY" in row.error
-    work(sessions)
-    assert states(sessions) == [DELIVERED]
-
-
-def test_another_key_is_mended_by_a_new_secret(sessions: Sessions, integrator: Integrator) -> None:
-    made = keep(sessions, integrator.url)
-    tell(sessions, placed(new_id()), placed(new_id()))
-    another = Seal("another-key-than-the-one-it-was-sealed-with")
-    work(sessions, another)
-    assert states(sessions) == [QUEUED] * 2
-    new = rotate_secret(sessions, Keeper(another, HERE), made.id)
-    assert new.previous_secret_until is None
-    work(sessions, another)
-    assert states(sessions) == [DELIVERED] * 2
-    assert all(request.is_signed_with(new.secret) for request in integrator.requests)
-
-
-def test_a_secret_that_is_renewed_at_the_moment_it_cannot_be_opened_holds_nothing_up(
-    sessions: Sessions, integrator: Integrator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = keep(sessions, integrator.url)
-    tell(sessions, placed(new_id()))
-    another = Seal("another-key-than-the-one-it-was-sealed-with")
-    fails = visiting._headers
-
-    def meanwhile(errand: Any, seal: Seal) -> Any:
-        monkeypatch.undo()
-        rotate_secret(sessions, Keeper(another, HERE), made.id)
-        return fails(errand, seal)
-
-    monkeypatch.setattr(visiting, "_headers", meanwhile)
-    work(sessions, another)
-    assert states(sessions) == [DELIVERED]
-    assert endpoint_of(sessions, made).rests_until is None
 
 
 def test_only_a_share_of_the_workers_is_with_integrators_however_many_look_at_once(
@@ -501,15 +379,3 @@ def test_the_log_says_when_the_next_attempt_is(sessions: Sessions, integrator: I
     assert all(moment and moment >= rests_until for moment in nexts())
     change_to(sessions, made, active=False)
     assert nexts() == [None, None]
-
-
-def test_old_deliveries_are_dropped(
-    sessions: Sessions, integrator: Integrator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(dispatch, "PURGE_CHUNK", 2)
-    keep(sessions, integrator.url)
-    tell(sessions, *(placed(new_id()) for _ in range(5)))
-    change(sessions, Delivery, created_at=now() - KEEP)
-    tell(sessions, placed(new_id()))
-    tidy_deliveries(sessions)
-    assert len(deliveries(sessions)) == 1
