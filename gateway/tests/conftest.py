@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
+from playwright.sync_api import Browser
 
+from .browsing import Reader, chromium
 from .people import Person, Visitor, all_at_once, register, sign_in
 from .site import Site, own_stack
 from .wreckage import Wreckage, wreck
@@ -72,3 +74,18 @@ def crowd(http: httpx.Client) -> list[Person]:
 def wreckage(site: Site, http: httpx.Client, admin: Person) -> Wreckage:
     """What was under way when its process was killed; leases run a minute, intents two, and others test meanwhile."""
     return wreck(site, http, admin)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One for all tests of a file, and for none beyond it: see `chromium`."""
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def reader(browser: Browser, site: Site) -> Iterator[Reader]:
+    """Somebody who opens pages."""
+    reader = Reader(browser, site)
+    yield reader
+    reader.close()

@@ -1,40 +1,31 @@
 """The pages in a real browser: what is up, live sold counts, the papers on the API, and the operator's desk."""
 
 import json
-from collections.abc import Iterator
+import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, expect
 
 from common.testing.proxy import proxied
 
-from .browsing import Reader, chromium
-from .people import PASSWORD, Json, Person, Visitor, new_product, ok
+from .browsing import Reader
+from .people import PASSWORD, Json, Person, Visitor, new_product, ok, wait_for_numbers
 from .site import PATIENCE_S, Site
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-PAGES = ["/", "/live", "/docs", "/docs/events", "/admin"]
+CONTENT = {
+    "/": "[data-service] .state[data-is=good]",
+    "/live": "#state[data-is=good]",
+    "/docs": ".opblock-tag",
+    "/docs/events": ".event",
+    "/admin": "#sign-in",
+}
 KEPT = "JSON.parse(sessionStorage.getItem('stoa.session'))"
 PHONE = {"viewport": {"width": 360, "height": 740}}
 
 expect.set_options(timeout=PATIENCE_S * 1000)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One for all tests of this file, and for none beyond it: see `chromium`."""
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def reader(browser: Browser, site: Site) -> Iterator[Reader]:
-    """Somebody who opens pages."""
-    reader = Reader(browser, site)
-    yield reader
-    reader.close()
 
 
 def _sign_in(page: Page, name: str, password: str) -> None:
@@ -52,14 +43,25 @@ def desk(reader: Reader, site: Site) -> Page:
     return page
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", CONTENT)
 def test_a_page_fits_a_phone_and_follows_light_and_darkness(reader: Reader, path: str) -> None:
     page = reader.open(path, color_scheme="light", **PHONE)
-    expect(page.locator(".opblock-tag" if path == "/docs" else "main").first).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["viewport"]["width"]
+    _fits(page, CONTENT[path])
     assert _brightness(page) > 600
     page.emulate_media(color_scheme="dark")
     assert _brightness(page) < 150
+
+
+def test_the_desk_fits_a_phone(desk: Page) -> None:
+    desk.set_viewport_size(PHONE["viewport"])
+    expect(desk.locator("[data-operations]")).to_have_count(6)
+    _fits(desk, "#orders-count:not(:empty)")
+
+
+def _fits(page: Page, content: str) -> None:
+    """See that nothing of a page that shows its content is wider than the phone."""
+    expect(page.locator(content).first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["viewport"]["width"]
 
 
 def _brightness(page: Page) -> int:
@@ -72,19 +74,6 @@ def test_the_overview_says_that_every_part_is_up(reader: Reader) -> None:
     page = reader.open("/")
     expect(page.get_by_role("status")).to_have_text("All parts are up")
     expect(page.locator("[data-service] .state[data-is=good]")).to_have_count(6)
-
-
-def test_the_overview_names_the_part_that_is_down(reader: Reader) -> None:
-    page = reader.open("/")
-    services = dict.fromkeys(("auth", "catalog", "cart", "notifier", "realtime"), "up") | {"orders": "down"}
-    body = json.dumps({"status": "degraded", "services": services})
-    page.route("**/api/health/", lambda route: route.fulfill(status=503, content_type="application/json", body=body))
-    page.reload()
-    expect(page.get_by_role("status")).to_have_text("1 of 6 down: orders")
-    expect(page.locator("[data-service=orders] .state")).to_have_attribute("data-is", "bad")
-    page.route("**/api/health/", lambda route: route.abort())
-    page.reload()
-    expect(page.get_by_role("status")).to_have_text("The gateway does not answer")
 
 
 def _ever(page: Page, product: int) -> Any:
@@ -115,7 +104,9 @@ def test_a_best_seller_passes_another_as_orders_come_in(reader: Reader, admin: P
     expect(rows.first).to_have_attribute("data-product", str(cup))
 
 
-def test_a_cut_connection_goes_on_where_it_was_cut(reader: Reader, site: Site, admin: Person, ada: Person) -> None:
+def test_a_cut_connection_goes_on_where_it_was_cut(
+    reader: Reader, site: Site, admin: Person, ada: Person, stranger: Visitor
+) -> None:
     jar = new_product(admin, stock=5000)
     ok(ada.order(jar, 960), 201)
     with proxied(site.url) as door:
@@ -126,10 +117,11 @@ def test_a_cut_connection_goes_on_where_it_was_cut(reader: Reader, site: Site, a
         expect(page.get_by_role("button", name="Try now")).to_be_visible()
         for _ in range(3):
             ok(ada.order(jar), 201)
+        wait_for_numbers(stranger, jar, stock=4037, sold=963)
         door.open()
-        page.get_by_role("button", name="Try now").click()
+        page.locator("#now").dispatch_event("click")  # which may be gone, for the page tries by itself too
         expect(page.locator("#state")).to_have_text("Live")
-        expect(page.get_by_role("log")).to_contain_text("that were missed")
+        expect(page.get_by_role("log")).to_contain_text(re.compile("that (was|were) missed"))
         expect(_ever(page, jar)).to_have_text("963")
         ok(ada.order(jar), 201)
         expect(_ever(page, jar)).to_have_text("964")
@@ -259,30 +251,6 @@ def test_cancelling_asks_first(desk: Page, admin: Person, ada: Person) -> None:
     row.get_by_role("button", name="Cancel").click()
     desk.locator("#sure").get_by_role("button", name="Cancel the order").click()
     expect(row.locator(".state")).to_have_text("cancelled")
-
-
-def test_dead_letters_are_counted_and_given_back(reader: Reader, site: Site) -> None:
-    left = [2]
-
-    def orders(route: Route) -> None:
-        if route.request.method == "POST":
-            assert route.request.post_data_json == {}
-            told = {"replayed": left.pop(), "left": 0}
-        else:
-            outbox = {"waiting": 1234, "oldest_s": 7}
-            told = {"service": "orders", "outbox": outbox, "dead_letters": left[0] if left else 0}
-        route.fulfill(json=told)
-
-    page = reader.open("/admin")
-    page.route("**/operations/**", lambda route: route.fulfill(status=404, json={"code": "not_found"}))
-    page.route("**/api/orders/operations/**", orders)
-    _sign_in(page, site.house.settings.admin_username, site.house.settings.admin_password)
-    row = page.locator("[data-operations=orders]")
-    expect(row.get_by_role("cell")).to_have_text(["orders", "1,234", "7 s", "2", "Replay"])
-    expect(page.locator("[data-operations=auth]").get_by_role("cell").nth(1)).to_have_text("not available")
-    row.get_by_role("button").click()
-    expect(page.locator("#operations-said")).to_have_text("orders: 2 given back to be heard again.")
-    expect(row.get_by_role("button")).to_be_disabled()
 
 
 def test_a_sign_in_is_renewed_before_it_runs_out(desk: Page) -> None:

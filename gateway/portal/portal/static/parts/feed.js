@@ -5,12 +5,13 @@ const LONGEST_WAIT_MS = 30_000;
 const ANSWER_MS = 10_000;
 
 export class Feed {
-  // tell(what, about): connecting, live, waiting {until}, resumed {missed}, reset, snapshot {counts}, update {product, sold}
+  // tell(what, about): connecting, live, waiting {until, since}, resumed {missed}, reset, snapshot {counts}, update {product, sold, missed}
   constructor(url, tell) {
     this.url = url;
     this.tell = tell;
     this.stream = null;
     this.seq = 0;
+    this.last = Date.now(); // when something was heard
     this.failures = 0;
     this.resuming = null;
     addEventListener("online", () => this.waiting && this.connect());
@@ -18,6 +19,7 @@ export class Feed {
   }
 
   connect() {
+    if (this.socket) return;
     clearTimeout(this.waiting);
     this.waiting = null;
     this.tell("connecting");
@@ -36,7 +38,7 @@ export class Feed {
     const most = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** ++this.failures);
     const wait = most / 2 + (Math.random() * most) / 2;
     this.waiting = setTimeout(() => this.connect(), wait);
-    this.tell("waiting", { until: Date.now() + wait, code });
+    this.tell("waiting", { until: Date.now() + wait, since: this.last, code });
   }
 
   // A connection may die without a word; who hears nothing for a while asks, and who is not answered goes.
@@ -61,6 +63,7 @@ export class Feed {
   }
 
   hear(said) {
+    this.last = Date.now();
     this.expect(this.heartbeat ?? ANSWER_MS, () => this.ask());
     if (said.type === "hello") this.greet(said);
     else if (said.type === "product_update") this.update(said);
@@ -80,13 +83,14 @@ export class Feed {
 
   update({ product_id: product, sold_count: sold, seq }) {
     if (this.stream === null) return; // the counts that were asked for come after it and hold it
+    const missed = this.resuming !== null && seq <= this.resuming.until;
     if (this.resuming) {
       this.resuming.heard = Math.max(this.resuming.heard, seq);
-      this.resuming.missed += seq <= this.resuming.until;
+      this.resuming.missed += missed;
     } else {
       this.seq = Math.max(this.seq, seq);
     }
-    this.tell("update", { product, sold, seq });
+    this.tell("update", { product, sold, seq, missed });
   }
 
   begin({ stream, seq, data, reset }) {

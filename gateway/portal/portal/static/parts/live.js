@@ -21,6 +21,7 @@ let ever = 0;
 let heard = false;
 let begun = false;
 let until = 0;
+let cut = 0; // when something was heard for the last time before the connection was lost
 let asked = 0;
 let planned = null;
 
@@ -36,8 +37,8 @@ function state(is, text) {
 }
 
 function figures() {
-  at("minute").textContent = number(pace.inTheLastMinute(Date.now()));
-  at("since").textContent = number(pace.total);
+  at("minute").textContent = begun ? number(pace.inTheLastMinute(Date.now())) : "–";
+  at("since").textContent = begun ? number(pace.total) : "–";
   at("ever").textContent = begun ? number(ever) : "–";
   at("seq").textContent = begun ? number(feed.seq) : "–";
 }
@@ -50,17 +51,19 @@ function rankSoon() {
 async function rank() {
   clearTimeout(planned);
   planned = null;
+  if (document.hidden) return; // asked as soon as somebody looks again
   asked = Date.now();
   await best.refresh().catch(() => {}); // the state of the connection says it
 }
 
-function change(product, sold, seq, counted) {
+// The new count of a product, whose difference was sold at this moment; null for what was sold before the page was opened.
+function change(product, sold, seq, moment) {
   if (seq < (seqs.get(product) ?? 0)) return; // pushes and what was missed may come crosswise
   const more = sold - (counts.get(product) ?? 0);
   counts.set(product, sold);
   seqs.set(product, seq);
   ever += more;
-  if (counted) pace.count(more, Date.now());
+  if (moment) pace.count(more, moment);
 }
 
 const HEARD = {
@@ -69,14 +72,16 @@ const HEARD = {
     note("Connected; every change is pushed from here on.");
     arrive();
   },
-  waiting({ until: moment, code }) {
+  waiting({ until: moment, since, code }) {
     if (heard || !until) note(code >= 1000 && code !== 1006 ? `The connection was closed (${code}).` : "The connection is lost.");
+    if (heard) cut = since;
     heard = false;
     until = moment;
     countdown();
   },
   resumed({ missed }) {
-    note(missed ? `Back, with the ${missed === 1 ? "one message" : `${number(missed)} messages`} that were missed.` : "Back; nothing was missed.");
+    const told = missed === 1 ? "one message that was" : `${number(missed)} messages that were`;
+    note(missed ? `Back, with the ${told} missed.` : "Back; nothing was missed.");
     arrive();
   },
   reset() {
@@ -84,14 +89,16 @@ const HEARD = {
     arrive();
   },
   snapshot({ counts: fresh, seq }) {
-    for (const id of counts.keys()) if (!fresh.has(id)) change(id, 0, seq, begun);
-    for (const [id, sold] of fresh) change(id, sold, seq, begun);
+    const moment = begun ? cut : null;
+    seqs.clear(); // a stream that has begun anew may number from below
+    for (const id of counts.keys()) if (!fresh.has(id)) change(id, 0, seq, moment);
+    for (const [id, sold] of fresh) change(id, sold, seq, moment);
     begun = true;
     figures();
     for (const id of best.known.keys()) best.update(id);
   },
-  update({ product, sold, seq }) {
-    change(product, sold, seq, true);
+  update({ product, sold, seq, missed }) {
+    change(product, sold, seq, missed ? cut : Date.now());
     best.update(product);
     figures();
     rankSoon();
@@ -123,6 +130,7 @@ setInterval(() => {
   chart.show(pace.mark(Date.now(), heard));
   figures();
 }, MARK_MS);
-setInterval(() => document.hidden || rank(), RANKING_IDLE_MS);
+setInterval(rank, RANKING_IDLE_MS);
+document.addEventListener("visibilitychange", rank);
 rank();
 feed.connect();

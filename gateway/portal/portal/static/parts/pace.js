@@ -11,13 +11,14 @@ export class Pace {
     this.units = [0];
   }
 
+  // Units of a moment. What was missed is counted at the moment of the cut, and so is no part of a minute behind it.
   count(units, moment) {
     this.sold.push([moment, units]);
     this.total += units;
   }
 
   inTheLastMinute(moment) {
-    while (this.sold.length && this.sold[0][0] <= moment - MINUTE_MS) this.sold.shift();
+    this.sold = this.sold.filter(([when]) => when > moment - MINUTE_MS);
     return Math.max(0, this.sold.reduce((sum, [, units]) => sum + units, 0)); // a cancellation may stand alone
   }
 
