@@ -1,6 +1,7 @@
 """The scripts of the pages in a real browser, before services that are played: what seldom happens to real ones."""
 
 import json
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -95,6 +96,135 @@ def test_the_overview_names_the_part_that_is_down(reader: Reader) -> None:
     page.route("**/api/health/", lambda route: route.abort())
     page.reload()
     expect(page.get_by_role("status")).to_have_text("The gateway does not answer")
+
+
+def test_nobody_asks_for_a_ranking_that_nobody_sees(live: tuple[Page, Listening]) -> None:
+    page, listening = live
+    asked: list[str] = []
+
+    def rank(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(json={"data": []})
+
+    page.route("**/api/realtime/top/**", rank)
+    listening.say(**counts("a", 900, 50))
+    expect(page.locator("#state")).to_have_text("Live")
+    expect(page.locator("#empty")).to_be_visible()
+    page.evaluate(LOOK, True)
+    page.clock.run_for(2000)  # what was planned before
+    asked.clear()
+    listening.say(**update(901, 52))
+    expect(page.locator("#ever")).to_have_text("52")
+    page.clock.run_for(60_000)
+    assert asked == []
+    with page.expect_request("**/api/realtime/top/**"):
+        page.evaluate(LOOK, False)
+
+
+def test_an_older_ranking_does_not_take_the_place_of_a_newer_one(reader: Reader) -> None:
+    page = reader.open("/")
+    shown = page.evaluate("""async () => {
+        const { Best } = await import('/static/parts/best.js');
+        const table = document.createElement('table'), late = [];
+        document.body.append(table);
+        const answer = (id) => Response.json({ data: [{ id, sold_count: 1 }] });
+        window.fetch = () => new Promise((resolve) => late.push((id) => resolve(answer(id))));
+        const best = new Best(table.createTBody(), document.createElement('p'), new Map());
+        for (const id of [7, 8]) best.names.set(id, `product ${id}`);
+        const all = [best.refresh(), best.refresh()];
+        late[1](8);
+        await all[1];
+        late[0](7);
+        await all[0];
+        return table.textContent;
+    }""")
+    assert "product 8" in shown
+
+
+@pytest.fixture
+def refreshes(reader: Reader) -> tuple[Page, list[Any]]:
+    """A page to import scripts on, and what was sent to renew a sign-in."""
+    page = reader.open("/")
+    sent: list[Any] = []
+
+    def renew(route: Route) -> None:
+        sent.append(route.request.post_data_json)
+        route.fulfill(json={"access_token": f"new-{len(sent)}", "refresh_token": "r", "expires_in": 30})
+
+    page.route("**/api/auth/refresh/", renew)
+    return page, sent
+
+
+def test_a_short_sign_in_is_renewed_once_it_is_nearly_over(refreshes: tuple[Page, list[Any]]) -> None:
+    page, sent = refreshes
+    keep = "me.keep({ access_token: 'old', refresh_token: 'r', expires_in: 30, user: { id: 1 } });"
+    assert page.evaluate(f"async () => {{ {SESSION} {keep} return await me.token(); }}") == "old"
+    assert sent == []
+    assert page.evaluate(f"async () => {{ {SESSION} me.kept.until -= 22501; return await me.token(); }}") == "new-1"
+
+
+def test_a_renewal_does_not_bring_back_who_has_signed_out(refreshes: tuple[Page, list[Any]]) -> None:
+    page, sent = refreshes
+    going = "me.keep({ expires_in: -99, user: { id: 1 } }); const going = me.token(); me.forget();"
+    said = page.evaluate(f"async () => {{ {SESSION} {going} return [await going, sessionStorage.length, lapsed]; }}")
+    assert (said, len(sent)) == ([None, 0, 0], 1)
+
+
+def test_a_page_that_is_gone_back_to_is_read_again_once_another_has_signed_out(desk: Page, site: Site) -> None:
+    desk.goto(f"{site.url}/admin")
+    expect(desk.locator("#desk")).to_be_visible()
+    back = "dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))"
+    desk.evaluate(f"window.same = true; {back}")
+    expect(desk.locator("#desk")).to_be_visible()
+    assert desk.evaluate("window.same")
+    desk.evaluate(f"sessionStorage.clear(); {back}")
+    expect(desk.locator("#door")).to_be_visible()
+
+
+def test_silence_ends_in_words(reader: Reader) -> None:
+    page = reader.open("about:blank")
+    page.add_init_script(SOON)
+    page.goto("/admin")
+    page.route("**/api/auth/login/", lambda _: None)
+    page.get_by_label("Username or address").fill("admin")
+    page.get_by_label("Password", exact=True).fill("figs")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("status").first).to_have_text("No answer came; try again in a moment.")
+
+
+def test_an_upload_that_did_not_get_through_is_sent_again_as_the_same(desk: Page, site: Site) -> None:
+    keys: list[str] = []
+    url = "/api/products/bulk-upload/u1/"
+    job = {"processed": 9, "total": 9, "status": "finished", "finished_at": "now", "failed": 2, "created": 7}
+
+    def take(route: Route) -> None:
+        keys.append(route.request.headers["idempotency-key"])
+        if len(keys) == 1:
+            route.abort()
+        else:
+            route.fulfill(status=202, json={"status_url": url})
+
+    desk.route("**/api/products/bulk-upload/?*", take)
+    desk.route(f"**{url}", lambda route: route.fulfill(json=job))
+    desk.goto(f"{site.url}/admin")
+    file: Any = {"name": "few.csv", "mimeType": "text/csv", "buffer": b"sku,name,price\n"}
+    desk.locator("input[type=file]").set_input_files(file)
+    send = desk.get_by_role("button", name="Upload", exact=True)
+    send.click()
+    expect(desk.locator("#upload .said")).to_have_text("The file did not get through; send it again.")
+    send.click()
+    expect(desk.locator("#job-errors")).to_be_visible()
+
+    states: list[Route] = []
+    desk.route(f"**{url}", lambda route: states.append(route))
+    with desk.expect_request(f"**{url}"):
+        send.click()
+    expect(desk.locator("#job-share")).to_have_text("0 %")
+    expect(desk.locator("#job-errors")).to_be_hidden()
+    states.pop().fulfill(status=404, json={"detail": "there is no such upload"})
+    expect(desk.locator("#upload .said")).to_have_text("there is no such upload")
+    expect(desk.locator("#job-state")).to_have_text("out of sight")
+    assert keys[0] == keys[1] != keys[2]
 
 
 def test_dead_letters_are_counted_and_given_back(desk: Page, site: Site) -> None:

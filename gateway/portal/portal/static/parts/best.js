@@ -1,5 +1,6 @@
 // The table of best sellers: asks for the ranking, moves its rows, and shows each new count as it comes.
 
+import { reach } from "./asking.js";
 import { element, number } from "./dom.js";
 
 const SHOWN = 10;
@@ -13,22 +14,27 @@ export class Best {
     this.names = new Map();
     this.known = new Map();
     this.window = "1h";
+    this.asked = 0;
+    this.shown = 0;
   }
 
-  // The ranking as the server has it, which is a second old at most.
+  // The ranking as the server has it, which is a second old at most. An older answer never takes a newer one's place.
   async refresh() {
     const window = this.window;
-    const answer = await fetch(`/api/realtime/top/?window=${window}&limit=${SHOWN}`);
+    const asked = ++this.asked;
+    const answer = await reach(`/api/realtime/top/?window=${window}&limit=${SHOWN}`);
     if (!answer.ok) return;
     const { data } = await answer.json();
     await this.learn(data.map((each) => each.id));
-    if (window === this.window) this.show(data);
+    if (window !== this.window || asked < this.shown) return;
+    this.shown = asked;
+    this.show(data);
   }
 
   async learn(ids) {
     const unknown = ids.filter((id) => !this.names.has(id));
     if (!unknown.length) return;
-    const answer = await fetch(`/api/products/?ids=${unknown.join(",")}&page_size=${SHOWN}`);
+    const answer = await reach(`/api/products/?ids=${unknown.join(",")}&page_size=${SHOWN}`);
     if (!answer.ok) return;
     for (const id of unknown) this.names.set(id, `Product ${id}, no longer on sale`);
     for (const product of (await answer.json()).results) this.names.set(product.id, product.name);

@@ -1,5 +1,6 @@
 // The event catalogue, read from the AsyncAPI document that lies beside it.
 
+import { reach } from "./asking.js";
 import { element, say } from "./dom.js";
 
 const last = (reference) => reference.split("/").pop();
@@ -60,7 +61,7 @@ function envelope({ schemas }) {
 }
 
 async function show() {
-  const answer = await fetch("/docs/asyncapi.json");
+  const answer = await reach("/docs/asyncapi.json");
   if (!answer.ok) throw new Error(answer.status);
   const document_ = await answer.json();
   const names = Object.keys(document_.channels);

@@ -2,6 +2,7 @@
 
 const EVERY_MS = 5000;
 const whole = document.querySelector("#whole");
+let next = null;
 const WORDS = { up: ["good", "up"], down: ["bad", "down"] };
 
 for (const place of document.querySelectorAll("[data-address]")) place.textContent = location.origin;
@@ -33,9 +34,12 @@ async function ask() {
 }
 
 async function look() {
-  if (!document.hidden) await ask();
-  setTimeout(look, EVERY_MS);
+  clearTimeout(next);
+  if (document.hidden) return;
+  await ask();
+  clearTimeout(next); // of who looked meanwhile
+  next = setTimeout(look, EVERY_MS);
 }
 
-document.addEventListener("visibilitychange", () => document.hidden || ask());
+document.addEventListener("visibilitychange", look);
 look();

@@ -18,6 +18,7 @@ export class Operations {
   constructor(session) {
     this.session = session;
     this.rows = new Map();
+    document.addEventListener("visibilitychange", () => this.look());
   }
 
   open() {
@@ -28,14 +29,17 @@ export class Operations {
 
   close() {
     clearTimeout(this.next);
+    this.rows.clear();
     at("operations-rows").replaceChildren();
     say(at("operations-said"), "");
   }
 
   async look() {
     clearTimeout(this.next);
-    if (!document.hidden) await Promise.all(Object.keys(SERVICES).map((name) => this.read(name)));
-    if (this.session.user) this.next = setTimeout(() => this.look(), EVERY_MS);
+    if (document.hidden || !this.rows.size) return;
+    await Promise.all(Object.keys(SERVICES).map((name) => this.read(name)));
+    clearTimeout(this.next); // of who looked meanwhile
+    if (this.rows.size) this.next = setTimeout(() => this.look(), EVERY_MS);
   }
 
   make(name) {
@@ -51,7 +55,7 @@ export class Operations {
   async read(name) {
     const answer = await this.session.fetch(`${SERVICES[name]}/operations/`).catch(() => null);
     const told = answer?.ok ? await answer.json().catch(() => null) : null;
-    if (this.session.user) this.show(name, told, answer?.status === 404 ? "not available" : "no answer");
+    if (this.rows.has(name)) this.show(name, told, answer?.status === 404 ? "not available" : "no answer");
   }
 
   show(name, told, otherwise) {

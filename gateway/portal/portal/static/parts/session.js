@@ -1,33 +1,19 @@
-// A sign-in, kept for this tab until it is closed: who it is, the token, and its renewal before it runs out.
+// A sign-in, kept for this tab: who it is, the token, and its renewal before it runs out.
+
+import { post, reach, read, Refused } from "./asking.js";
 
 const KEY = "stoa.session";
 const EARLY_MS = 60_000;
 
-export class Refused extends Error {
-  // A problem (RFC 9457) that was answered; `field` is the first complaint about a field.
-  constructor(status, problem) {
-    const field = Object.entries(problem?.errors ?? {})[0];
-    super(field ? `${field[0]}: ${field[1][0]}` : (problem?.detail ?? `The answer was ${status}.`));
-    this.status = status;
-    this.problem = problem ?? {};
-  }
-}
-
-export async function read(answer) {
-  const body = await answer.json().catch(() => null);
-  if (!answer.ok) throw new Refused(answer.status, body);
-  return body;
-}
-
-function post(path, body, headers = {}) {
-  return fetch(path, { method: "POST", headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(body) });
-}
+const stored = () => sessionStorage.getItem(KEY) ?? "null";
 
 export class Session {
   constructor(ended) {
     this.ended = ended;
-    this.kept = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
+    this.kept = JSON.parse(stored());
     this.renewal = null;
+    // Going back may show a page as it was left, while another page of the tab has signed out or in.
+    addEventListener("pageshow", (event) => event.persisted && stored() !== JSON.stringify(this.kept) && location.reload());
   }
 
   get user() {
@@ -40,8 +26,10 @@ export class Session {
     return this.user;
   }
 
+  // `until` is when to renew: a minute before the token runs out, or with the last quarter of a shorter life.
   keep({ access_token: access, refresh_token: refresh, expires_in: seconds, user }) {
-    this.kept = { access, refresh, until: Date.now() + seconds * 1000, user: user ?? this.user };
+    const until = Date.now() + seconds * 1000 - Math.min(EARLY_MS, seconds * 250);
+    this.kept = { access, refresh, until, user: user ?? this.user };
     sessionStorage.setItem(KEY, JSON.stringify(this.kept));
   }
 
@@ -58,7 +46,7 @@ export class Session {
 
   // A token that is good for a while; null when nobody is signed in. Several who ask share one renewal.
   async token() {
-    if (this.kept && Date.now() > this.kept.until - EARLY_MS) {
+    if (this.kept && Date.now() > this.kept.until) {
       this.renewal ??= this.renew().finally(() => (this.renewal = null));
       await this.renewal;
     }
@@ -66,10 +54,15 @@ export class Session {
   }
 
   async renew() {
-    const answer = await post("/api/auth/refresh/", { refresh_token: this.kept.refresh });
-    if (answer.ok) return this.keep(await answer.json());
-    if (answer.status !== 401 && answer.status !== 400) throw new Refused(answer.status, await answer.json().catch(() => null));
-    return this.lapse();
+    const had = this.kept;
+    try {
+      const renewed = await read(await post("/api/auth/refresh/", { refresh_token: had.refresh }));
+      if (this.kept === had) this.keep(renewed); // and not if somebody has signed out or in meanwhile
+    } catch (error) {
+      if (this.kept !== had) return;
+      if (!(error instanceof Refused && [400, 401].includes(error.status))) throw error;
+      this.lapse();
+    }
   }
 
   lapse() {
@@ -79,7 +72,7 @@ export class Session {
 
   async fetch(path, { headers, ...options } = {}) {
     const token = await this.token();
-    const answer = await fetch(path, { ...options, headers: { ...headers, ...(token && { Authorization: `Bearer ${token}` }) } });
+    const answer = await reach(path, { ...options, headers: { ...headers, ...(token && { Authorization: `Bearer ${token}` }) } });
     if (answer.status === 401 && token && token === this.kept?.access) this.lapse();
     return answer;
   }
