@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from .browsing import Reader
-from .playing import Listening, counts, update
+from .playing import Listening, counts, order, page_of, update
 from .site import PATIENCE_S, Site
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -190,6 +190,36 @@ def test_silence_ends_in_words(reader: Reader) -> None:
     page.get_by_label("Password", exact=True).fill("figs")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("status").first).to_have_text("No answer came; try again in a moment.")
+
+
+def test_an_answer_that_comes_late_does_not_take_back_a_move(desk: Page, site: Site) -> None:
+    late: list[Route] = []
+    moves: list[Route] = []
+    desk.route("**/api/orders/?*", lambda route: route.fulfill(json=page_of(order(1, "pending"))))
+    desk.route("**/api/orders/o7/", lambda route: moves.append(route))
+    desk.goto(f"{site.url}/admin")
+    row = desk.locator("[data-order=o7]")
+    expect(row.locator(".state")).to_have_text("pending")
+    desk.route("**/api/orders/?*", lambda route: late.append(route))
+    show = desk.get_by_role("button", name="Show")
+    with desk.expect_request("**/api/orders/?*"):
+        show.click()
+    with desk.expect_request("**/api/orders/?*status=shipped"):
+        desk.get_by_label("Status").select_option("shipped")
+        show.click()
+    row.get_by_role("button", name="Process").click()
+    expect(row.get_by_role("button")).to_have_count(2)
+    for button in row.get_by_role("button").all():
+        expect(button).to_be_disabled()
+    moves.pop().fulfill(json=order(2, "processing"))
+    expect(row.locator(".state")).to_have_text("processing")
+    expect(row.get_by_role("button", name="Ship")).to_be_focused()
+    late[1].fulfill(json=page_of(order(1, "pending"), order(1, "shipped") | {"id": "o8"}))
+    expect(desk.locator("[data-order=o8]")).to_be_visible()
+    expect(row.locator(".state")).to_have_text("processing")
+    with desk.expect_response(late[0].request.url):
+        late[0].fulfill(json=page_of())
+    expect(desk.locator("[data-order=o8]")).to_be_visible()
 
 
 def test_an_upload_that_did_not_get_through_is_sent_again_as_the_same(desk: Page, site: Site) -> None:

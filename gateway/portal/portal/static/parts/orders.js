@@ -20,6 +20,8 @@ export class Orders {
   constructor(session) {
     this.session = session;
     this.page = 1;
+    this.turns = 0;
+    this.seen = new Map();
     at("filter").addEventListener("submit", (event) => {
       event.preventDefault();
       this.turn(1);
@@ -33,27 +35,33 @@ export class Orders {
   }
 
   close() {
+    this.turns += 1;
+    this.seen.clear();
     at("orders-rows").replaceChildren();
     say(at("orders-said"), "");
   }
 
   async turn(page) {
+    const turn = ++this.turns;
     const { status, number: wanted } = at("filter").elements;
     const query = new URLSearchParams({ page, page_size: SHOWN });
     if (status.value) query.set("status", status.value);
     if (wanted.value.trim()) query.set("number", wanted.value.trim());
     try {
       const found = await this.session.ask(`${ORDERS}?${query}`);
+      if (turn !== this.turns) return; // something else was asked for meanwhile
       this.page = page;
       say(at("orders-said"), "");
       this.show(found);
     } catch (error) {
-      say(at("orders-said"), error.message, true);
+      if (turn === this.turns) say(at("orders-said"), error.message, true);
     }
   }
 
   show({ count, next, previous, results }) {
-    at("orders-rows").replaceChildren(...results.map((order) => this.row(order)));
+    const orders = results.map((order) => this.newest(order));
+    this.seen = new Map(orders.map((order) => [order.id, order]));
+    at("orders-rows").replaceChildren(...orders.map((order) => this.row(order)));
     at("orders-empty").hidden = results.length > 0;
     at("orders-rows").closest("table").hidden = results.length === 0;
     at("newer").disabled = previous === null;
@@ -78,6 +86,7 @@ export class Orders {
       element("td", {}, element("div", { className: "actions" }, ...moves)),
     );
     row.dataset.order = order.id;
+    row.tabIndex = -1; // for the focus, once there is no move left
     return row;
   }
 
@@ -86,9 +95,21 @@ export class Orders {
     button.setAttribute("aria-label", `${word}: order ${order.number}`);
     button.addEventListener("click", async () => {
       const change = await wanted(order, status);
-      if (change) await this.move(order, change);
+      if (change) await this.press(button, () => this.move(order, change));
     });
     return button;
+  }
+
+  // One move at a time; afterwards the focus is where it was, or in the row that has come in its place.
+  async press(button, move) {
+    const row = button.closest("tr");
+    const buttons = row.querySelectorAll("button");
+    for (const each of buttons) each.disabled = true;
+    await move();
+    for (const each of buttons) each.disabled = false;
+    const free = document.activeElement === document.body || row.contains(document.activeElement);
+    const present = row.isConnected ? button : shown(row.dataset.order);
+    if (free) (present?.querySelector("button") ?? present)?.focus();
   }
 
   async move(order, change) {
@@ -114,9 +135,20 @@ export class Orders {
   }
 
   replace(order) {
-    const old = document.querySelector(`[data-order="${order.id}"]`);
-    old?.replaceWith(this.row(order));
+    const newest = this.newest(order);
+    if (this.seen.has(order.id)) this.seen.set(order.id, newest);
+    shown(order.id)?.replaceWith(this.row(newest));
   }
+
+  // An answer that was on its way while the order was moved does not bring the old one back.
+  newest(order) {
+    const seen = this.seen.get(order.id);
+    return seen && seen.version > order.version ? seen : order;
+  }
+}
+
+function shown(id) {
+  return document.querySelector(`[data-order="${id}"]`);
 }
 
 // What is to be sent; null if it is better left.
