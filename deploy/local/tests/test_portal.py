@@ -110,7 +110,10 @@ def test_the_scripts_and_styles_of_the_pages_name_no_other_place():
         assert not re.search(r"https?://|//cdn|innerHTML|insertAdjacentHTML|document\.write|eval\(", text), file.name
 
 
-@pytest.mark.parametrize("path", ["/", "/static/parts/style.css", "/static/vendor/swagger-ui/swagger-ui.css"])
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/docs/asyncapi.json", "/static/parts/style.css", "/static/vendor/swagger-ui/swagger-ui.css"],
+)
 def test_what_has_not_changed_is_not_sent_again(ask, path):
     answer = ask("GET", path)
     assert answer.headers["cache-control"] == "no-cache"
@@ -184,5 +187,31 @@ def test_a_document_is_asked_for_once_by_many():
         await documents.close()
         return found
 
-    assert set(asyncio.run(many())) == {b"{}"}
+    assert {made.content for made in asyncio.run(many())} == {b"{}"}
     assert asked == ["http://cart/openapi.json"]
+
+
+def test_documents_are_merged_anew_only_when_one_has_changed(monkeypatch):
+    merged = []
+    monkeypatch.setattr("portal.documents.merge", lambda found, missing: merged.append((found, missing)) or len(merged))
+    monkeypatch.setattr("portal.documents.REMEMBER_S", 0.0)
+    texts = {"cart": b"1", "orders": b"1"}
+
+    def answer(request):
+        text = texts.get(request.url.host)
+        return httpx.Response(200, content=text) if text else httpx.Response(503)
+
+    async def tags(*changes):
+        documents = Documents({name: f"http://{name}" for name in texts})
+        documents._client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+        found = []
+        for change in changes:
+            texts.update(change)
+            found.append((await documents.all()).etag)
+        await documents.close()
+        return found
+
+    monkeypatch.setattr("portal.documents.REMEMBER_NONE_S", 0.0)
+    found = asyncio.run(tags({}, {}, {"cart": b"2"}, {}, {"orders": b""}, {}))
+    assert found[0] == found[1] != found[2] == found[3] != found[4] == found[5]
+    assert [missing for _, missing in merged] == [[], [], ["orders"]]

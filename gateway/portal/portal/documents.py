@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import orjson
 
+from portal.giving import Made
+
 ASK_S = 5.0
 """How long a service may take; it writes its document when it is first asked for."""
 REMEMBER_S, REMEMBER_NONE_S = 30.0, 1.0
@@ -24,9 +26,10 @@ class Documents:
         self._services = dict(services)
         self._client = httpx.AsyncClient(timeout=ASK_S, trust_env=False)
         self._turns = {name: asyncio.Lock() for name in services}
-        self._kept: dict[str, tuple[float, bytes | None]] = {}
+        self._kept: dict[str, tuple[float, Made | None]] = {}
+        self._merged: tuple[dict[str, Made], Made | None] = ({}, None)
 
-    async def one(self, name: str) -> bytes | None:
+    async def one(self, name: str) -> Made | None:
         """A service's document; None while it does not answer. KeyError for what is no service."""
         async with self._turns[name]:
             until, document = self._kept.get(name, (0.0, None))
@@ -35,22 +38,30 @@ class Documents:
                 self._kept[name] = (monotonic() + (REMEMBER_S if document else REMEMBER_NONE_S), document)
         return document
 
-    async def all(self) -> bytes | None:
-        """One document of every service that answers; it says which do not. None if nobody does."""
+    async def all(self) -> Made | None:
+        """One document of every service that answers; it says which do not. None if nobody does.
+
+        It is merged anew only when a document has changed, come or gone.
+        """
         answers = dict(zip(self._services, await asyncio.gather(*map(self.one, self._services)), strict=True))
         found = {name: document for name, document in answers.items() if document}
-        return orjson.dumps(merge(found, sorted(answers.keys() - found.keys()))) if found else None
+        if found != self._merged[0]:
+            whole = merge(
+                {name: document.content for name, document in found.items()}, sorted(answers.keys() - found.keys())
+            )
+            self._merged = (found, Made(orjson.dumps(whole)) if found else None)
+        return self._merged[1]
 
     async def close(self) -> None:
         """Give the connections back."""
         await self._client.aclose()
 
-    async def _ask(self, url: str) -> bytes | None:
+    async def _ask(self, url: str) -> Made | None:
         try:
             answer = await self._client.get(f"{url}/openapi.json")
         except httpx.HTTPError:
             return None
-        return answer.content if answer.status_code == httpx.codes.OK else None
+        return Made(answer.content) if answer.status_code == httpx.codes.OK else None
 
 
 def merge(documents: Mapping[str, bytes], missing: list[str]) -> Json:

@@ -7,15 +7,15 @@ from starlette.routing import Route
 
 from common.asyncapi import describe
 from portal.documents import Documents
+from portal.giving import Made
 from portal.pages import respond
 
 HEADERS = {"Cache-Control": "no-cache"}
-JSON = "application/json"
 
 
 def routes(documents: Documents, services: list[str]) -> list[Route]:
     """Where each paper lies."""
-    events = orjson.dumps(describe())
+    events = Made(orjson.dumps(describe()))
 
     async def whole(request: Request) -> Response:
         return _paper(request, await documents.all())
@@ -24,8 +24,8 @@ def routes(documents: Documents, services: list[str]) -> list[Route]:
         name = request.path_params["name"]
         return _paper(request, await documents.one(name)) if name in services else respond(request, 404)
 
-    async def told(_: Request) -> Response:
-        return Response(events, media_type=JSON, headers=HEADERS)
+    async def told(request: Request) -> Response:
+        return events.give(request, HEADERS)
 
     return [
         Route("/docs/openapi.json", whole),
@@ -34,6 +34,6 @@ def routes(documents: Documents, services: list[str]) -> list[Route]:
     ]
 
 
-def _paper(request: Request, document: bytes | None) -> Response:
+def _paper(request: Request, document: Made | None) -> Response:
     """The document, or that its service does not answer."""
-    return respond(request, 503) if document is None else Response(document, media_type=JSON, headers=HEADERS)
+    return respond(request, 503) if document is None else document.give(request, HEADERS)

@@ -1,0 +1,32 @@
+"""The portal's giving: bytes that are made once and asked for often, with a tag, and 304 while they are the same."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+JSON, HTML = "application/json", "text/html"
+
+
+@dataclass(frozen=True)
+class Made:
+    """What is given out as it is."""
+
+    content: bytes
+    media_type: str = JSON
+
+    @cached_property
+    def etag(self) -> str:
+        """Follows from the bytes alone: each process, and each start, gives the same one."""
+        return f'"{sha256(self.content).hexdigest()}"'
+
+    def give(self, request: Request, headers: Mapping[str, str]) -> Response:
+        """The bytes, or that the asker has them already (RFC 9110, section 13.1.2)."""
+        headers = {**headers, "ETag": self.etag}
+        known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
+        if self.etag in known or "*" in known:
+            return Response(status_code=304, headers=headers)
+        return Response(self.content, media_type=self.media_type, headers=headers)
