@@ -20,7 +20,7 @@ SESSION = """
 HIDE = "Object.defineProperty(document, 'hidden', { get: () => window.away ?? false })"
 LOOK = "away => { window.away = away; document.dispatchEvent(new Event('visibilitychange')); }"
 
-SOON = "const real = AbortSignal.timeout; AbortSignal.timeout = (ms) => real.call(AbortSignal, ms / 1000)"
+SOON = "window.real = AbortSignal.timeout; AbortSignal.timeout = (ms) => window.real.call(AbortSignal, ms / 1000)"
 
 expect.set_options(timeout=PATIENCE_S * 1000)
 
@@ -181,15 +181,23 @@ def test_a_page_that_is_gone_back_to_is_read_again_once_another_has_signed_out(d
     expect(desk.locator("#door")).to_be_visible()
 
 
-def test_silence_ends_in_words(reader: Reader) -> None:
-    page = reader.open("about:blank")
-    page.add_init_script(SOON)
-    page.goto("/admin")
-    page.route("**/api/auth/login/", lambda _: None)
-    page.get_by_label("Username or address").fill("admin")
+def test_who_signs_in_presses_once_and_silence_ends_in_words(reader: Reader) -> None:
+    page = reader.open("/docs")
+    asked: list[Route] = []
+    page.route("**/api/auth/login/", lambda route: asked.append(route))
+    page.get_by_label("Username or address").fill("ada")
     page.get_by_label("Password", exact=True).fill("figs")
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("status").first).to_have_text("No answer came; try again in a moment.")
+    button = page.get_by_role("button", name="Sign in")
+    page.evaluate(SOON)
+    button.click()
+    expect(page.locator("#said")).to_have_text("No answer came; try again in a moment.")
+    page.evaluate("AbortSignal.timeout = window.real")
+    with page.expect_request("**/api/auth/login/"):
+        button.click()
+    expect(button).to_be_disabled()
+    tokens = {"access_token": "a", "refresh_token": "r", "expires_in": 900}
+    asked[-1].fulfill(json=tokens | {"user": {"username": "ada", "role": "customer"}})
+    expect(page.locator("#who")).to_have_text("ada")
 
 
 def test_an_answer_that_comes_late_does_not_take_back_a_move(desk: Page, site: Site) -> None:

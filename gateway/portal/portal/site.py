@@ -1,14 +1,16 @@
-"""The portal's pages: what a person opens in a browser, and the files that it loads, none of them from elsewhere."""
+"""The portal's pages: what a person opens in a browser, each put into the one frame, and the files that they load."""
 
 from os import PathLike, stat_result
 from pathlib import Path
-from typing import Any
+from string import Template
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
+
+from portal.giving import HTML, Made
 
 FOLDER = Path(__file__).parent / "static"
 PAGES = {
@@ -27,33 +29,42 @@ POLICIES = {"docs.html": f"{POLICY}; img-src 'self' data:"}
 class Files(StaticFiles):
     """Files of a folder with headers of ours; a browser asks each time whether one has changed, and is told 304."""
 
-    def __init__(self, policy: str = POLICY, **where: Any) -> None:
-        super().__init__(**where)
-        self._headers = {"Cache-Control": "no-cache", "Content-Security-Policy": policy}
-
     def file_response(
         self, full_path: str | PathLike[str], stat_result: stat_result, scope: Scope, status_code: int = 200
     ) -> Response:
         """The file, or that it is still the same."""
         response = super().file_response(full_path, stat_result, scope, status_code)
-        response.headers.update(self._headers)
+        response.headers.update(_headers(POLICY))
         return response
 
 
 def routes() -> list[BaseRoute]:
     """Every page, with and without the closing slash, and what they load."""
     return [
-        *(_page(path, file) for path, file in PAGES.items()),
-        *(_page(f"{path}/", file) for path, file in PAGES.items() if path != "/"),
+        *(route for path, file in PAGES.items() for route in _page(path, file)),
         Mount("/static/vendor/swagger-ui", Files(packages=[("fastapi_offline", "static")])),
         *(Mount(f"/static/{part}", Files(directory=FOLDER / part)) for part in ("parts", "vendor")),
     ]
 
 
-def _page(path: str, file: str) -> Route:
-    files = Files(POLICIES.get(file, POLICY), directory=FOLDER)
+def framed(path: str, file: str) -> bytes:
+    """A page within the frame of all, in whose navigation it is marked as the present one.
+
+    A page's file has what belongs into the head, and then, from its `main` on, what belongs into the body.
+    """
+    frame = (FOLDER / "frame.html").read_text().replace(f'<a href="{path}">', f'<a href="{path}" aria-current="page">')
+    head, main, body = (FOLDER / file).read_text().partition("  <main")
+    return Template(frame).substitute(head=head.rstrip(), body=(main + body).rstrip()).encode()
+
+
+def _page(path: str, file: str) -> list[Route]:
+    made, headers = Made(framed(path, file), HTML), _headers(POLICIES.get(file, POLICY))
 
     async def give(request: Request) -> Response:
-        return await files.get_response(file, request.scope)
+        return made.give(request, headers)
 
-    return Route(path, give)
+    return [Route(each, give) for each in dict.fromkeys((path, f"{path.rstrip('/')}/"))]
+
+
+def _headers(policy: str) -> dict[str, str]:
+    return {"Cache-Control": "no-cache", "Content-Security-Policy": policy}

@@ -1,5 +1,6 @@
 // Sends the token of a mailed link back. It stands behind the # of the address, which no server and no log ever sees.
 
+const PATIENCE_MS = 65_000; // the gateway answers within 60 s, if only that the service took too long
 const form = document.querySelector("form");
 const status = document.querySelector("[role=status]");
 const token = new URLSearchParams(location.hash.slice(1)).get("token");
@@ -15,6 +16,7 @@ async function send(body) {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(body),
+    signal: AbortSignal.timeout(PATIENCE_MS),
   });
   const said = await answer.json();
   const refusal = said.errors?.new_password?.[0] ?? said.detail;
@@ -42,7 +44,5 @@ form.addEventListener("submit", async (event) => {
   }
 });
 
-if (!token) {
-  form.hidden = true;
-  say("This link is not whole. Open the one in the mail, or copy all of it.", true);
-}
+form.hidden = !token;
+if (!token) say("This link is not whole. Open the one in the mail, or copy all of it.", true);

@@ -2,6 +2,7 @@
 
 /* global SwaggerUIBundle */
 
+import { read, reach } from "./asking.js";
 import { element, say } from "./dom.js";
 import { Session } from "./session.js";
 
@@ -33,7 +34,10 @@ const ui = SwaggerUIBundle({
 
 // The token that Swagger UI holds may have run out since it was given one.
 async function renewed(request) {
-  if (request.headers.Authorization && session.user) request.headers.Authorization = `Bearer ${await session.token()}`;
+  if (!request.headers.Authorization || !session.user) return request;
+  const token = await session.token();
+  if (token) request.headers.Authorization = `Bearer ${token}`;
+  else delete request.headers.Authorization;
   return request;
 }
 
@@ -80,12 +84,16 @@ at("services").addEventListener("change", (event) => choose(event.target.value))
 at("sign-in").addEventListener("submit", async (event) => {
   event.preventDefault();
   const { name, password } = event.target.elements;
+  const button = event.target.querySelector("button");
+  button.disabled = true;
   try {
     await session.begin(name.value, password.value);
     event.target.reset();
     showWho();
   } catch (error) {
     showWho(error.message);
+  } finally {
+    button.disabled = false;
   }
 });
 at("sign-out").addEventListener("click", async () => {
