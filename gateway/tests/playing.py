@@ -1,6 +1,7 @@
 """Services as the tests of the scripts play them to a page, where real ones would seldom do so."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from playwright.sync_api import WebSocketRoute
@@ -58,3 +59,9 @@ def order(version: int, status: str) -> dict[str, Any]:
 def page_of(*orders: dict[str, Any]) -> dict[str, Any]:
     """All orders there are."""
     return {"count": len(orders), "next": None, "previous": None, "results": orders}
+
+
+def document(path: str, missing: Sequence[str] = ()) -> dict[str, Any]:
+    """An OpenAPI document of one operation."""
+    said = {"get": {"responses": {"200": {"description": "It is there."}}}}
+    return {"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "paths": {path: said}, "x-missing": missing}

@@ -20,7 +20,6 @@ const shade = () => document.documentElement.classList.toggle("dark-mode", dark.
 const address = (name) => (name === "all" ? "/docs/openapi.json" : `/docs/openapi/${name}.json`);
 
 const ui = SwaggerUIBundle({
-  url: address(chosen),
   dom_id: "#ui",
   deepLinking: false,
   docExpansion: "list",
@@ -47,31 +46,38 @@ async function authorize() {
   else if (ui.authSelectors.authorized()?.has(SCHEME)) ui.authActions.logout([SCHEME]);
 }
 
-function showWho(sentence = "") {
+// `moved` is whether somebody has just signed in or out, and so wants to go on from there.
+function showWho(sentence = "", moved = false) {
   at("sign-in").hidden = Boolean(session.user);
   at("signed-in").hidden = !session.user;
   at("who").textContent = session.user?.username ?? "";
   say(at("said"), sentence, Boolean(sentence));
-  at("said").hidden = !sentence;
+  if (moved) (session.user ? at("sign-out") : at("sign-in").elements.name).focus();
   authorize();
 }
 
-async function choose(name) {
-  chosen = name;
+function choose(name) {
   history.replaceState(null, "", name === "all" ? location.pathname : `#service=${name}`);
-  at("file").href = address(name);
-  at("missing").hidden = true;
-  ui.specActions.updateUrl(address(name));
-  await ui.specActions.download(address(name));
-  authorize();
-  tellMissing();
+  load(name);
 }
 
-async function tellMissing() {
-  const answer = await fetch(address(chosen)).catch(() => null);
-  const missing = answer?.ok ? (await answer.json())["x-missing"] ?? [] : [chosen];
-  at("missing").hidden = missing.length === 0;
-  at("missing").textContent = `Not to be read at the moment, for no answer came: ${missing.join(", ")}.`;
+// Read once, by us: Swagger UI does not tell what came, and this has a word on what is missing in it.
+async function load(name) {
+  chosen = name;
+  at("file").href = address(name);
+  say(at("missing"), "");
+  ui.specActions.updateLoadingStatus("loading");
+  const found = await reach(address(name)).then(read).catch(() => null);
+  if (name === chosen) show(name, found);
+}
+
+function show(name, found) {
+  const missing = found ? (found["x-missing"] ?? []) : name === "all" ? SERVICES.slice(1) : [name];
+  if (missing.length) say(at("missing"), `Not to be read at the moment, for no answer came: ${missing.join(", ")}.`, true);
+  ui.specActions.updateLoadingStatus(found ? "success" : "failed");
+  if (!found) return;
+  ui.specActions.updateUrl(address(name));
+  ui.specActions.updateSpec(JSON.stringify(found));
 }
 
 at("services").append(
@@ -89,19 +95,19 @@ at("sign-in").addEventListener("submit", async (event) => {
   try {
     await session.begin(name.value, password.value);
     event.target.reset();
-    showWho();
+    showWho("", true);
   } catch (error) {
     showWho(error.message);
+    password.focus();
   } finally {
     button.disabled = false;
   }
 });
 at("sign-out").addEventListener("click", async () => {
   await session.end();
-  showWho();
+  showWho("", true);
 });
 dark.addEventListener("change", shade);
-at("file").href = address(chosen);
 shade();
 showWho();
-tellMissing();
+load(chosen);
