@@ -40,6 +40,7 @@ def desk(reader: Reader, site: Site) -> Page:
     page = reader.open("/admin")
     _sign_in(page, site.house.settings.admin_username, site.house.settings.admin_password)
     expect(page.locator("#desk")).to_be_visible()
+    expect(page.get_by_role("heading", name="Admin")).to_be_focused()
     return page
 
 
@@ -114,7 +115,8 @@ def test_a_cut_connection_goes_on_where_it_was_cut(
         page = reader.open(f"{door.through(site.url)}/live")
         expect(_ever(page, jar)).to_have_text("960")
         door.shut()
-        expect(page.locator("#state")).to_contain_text("Cut off")
+        expect(page.locator("#state")).to_have_text("Cut off")
+        expect(page.locator("#wait")).to_contain_text("next try in")
         expect(page.get_by_role("button", name="Try now")).to_be_visible()
         for _ in range(3):
             ok(ada.order(jar), 201)
@@ -179,7 +181,7 @@ def test_the_event_catalogue_tells_fields_and_hearers(reader: Reader) -> None:
     event = page.locator("[id='order.placed']")
     expect(event.locator(".ways")).to_have_text("orderstocatalogcartrealtimenotifier")
     for field in ("order_id", "lines", "quantity"):
-        expect(event.get_by_role("cell", name=field, exact=True)).to_be_visible()
+        expect(event.get_by_role("rowheader", name=field, exact=True)).to_be_visible()
 
 
 def test_a_customer_has_no_business_at_the_desk(reader: Reader, ada: Person) -> None:
@@ -260,3 +262,4 @@ def test_a_sign_in_that_was_ended_elsewhere_leads_back_to_the_door(desk: Page, s
     ok(stranger.post("/api/auth/logout/", {}, headers={"Authorization": f"Bearer {token}"}))
     expect(desk.locator("#door")).to_be_visible()
     expect(desk.get_by_role("status").first).to_have_text("The session has ended; sign in again.")
+    expect(desk.get_by_label("Username or address")).to_be_focused()

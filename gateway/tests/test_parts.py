@@ -179,6 +179,7 @@ def test_a_page_that_is_gone_back_to_is_read_again_once_another_has_signed_out(d
     assert desk.evaluate("window.same")
     desk.evaluate(f"sessionStorage.clear(); {back}")
     expect(desk.locator("#door")).to_be_visible()
+    expect(desk.locator(":focus")).to_have_count(0)
 
 
 def test_who_signs_in_presses_once_and_silence_ends_in_words(reader: Reader) -> None:
@@ -191,6 +192,7 @@ def test_who_signs_in_presses_once_and_silence_ends_in_words(reader: Reader) -> 
     page.evaluate(SOON)
     button.click()
     expect(page.locator("#said")).to_have_text("No answer came; try again in a moment.")
+    expect(page.get_by_label("Password", exact=True)).to_be_focused()
     page.evaluate("AbortSignal.timeout = window.real")
     with page.expect_request("**/api/auth/login/"):
         button.click()
@@ -198,6 +200,7 @@ def test_who_signs_in_presses_once_and_silence_ends_in_words(reader: Reader) -> 
     tokens = {"access_token": "a", "refresh_token": "r", "expires_in": 900}
     asked[-1].fulfill(json=tokens | {"user": {"username": "ada", "role": "customer"}})
     expect(page.locator("#who")).to_have_text("ada")
+    expect(page.get_by_role("button", name="Sign out")).to_be_focused()
 
 
 def test_an_answer_that_comes_late_does_not_take_back_a_move(desk: Page, site: Site) -> None:
@@ -280,11 +283,13 @@ def test_dead_letters_are_counted_and_given_back(desk: Page, site: Site) -> None
     desk.route("**/api/orders/operations/**", orders)
     desk.goto(f"{site.url}/admin")
     row = desk.locator("[data-operations=orders]")
-    expect(row.get_by_role("cell")).to_have_text(["orders", "1,234", "7 s", "2", "Replay"])
-    expect(desk.locator("[data-operations=auth]").get_by_role("cell").nth(1)).to_have_text("not available")
+    expect(row.get_by_role("rowheader")).to_have_text("orders")
+    expect(row.get_by_role("cell")).to_have_text(["1,234", "7 s", "2", "Replay"])
+    expect(desk.locator("[data-operations=auth]").get_by_role("cell").first).to_have_text("not available")
     row.get_by_role("button").click()
     expect(desk.locator("#operations-said")).to_have_text("orders: 2 given back to be heard again.")
     expect(row.get_by_role("button")).to_be_disabled()
+    expect(row).to_be_focused()
 
 
 def test_what_a_document_lacks_is_named_and_a_late_one_takes_no_others_place(reader: Reader, site: Site) -> None:

@@ -19,15 +19,20 @@ function open() {
 }
 
 function close(sentence = "") {
+  const left = !at("desk").hidden;
   for (const part of desk) part.close();
   at("desk").hidden = at("signed-in").hidden = true;
   at("door").hidden = false;
   say(said, sentence, Boolean(sentence));
+  if (left) at("sign-in").elements.name.focus();
 }
 
 async function signIn(name, password) {
   const user = await session.begin(name, password);
-  if (user.role === "admin") return open();
+  if (user.role === "admin") {
+    open();
+    return at("title").focus();
+  }
   await session.end();
   return close("This account is no administrator's.");
 }
@@ -42,6 +47,7 @@ at("sign-in").addEventListener("submit", async (event) => {
     form.reset();
   } catch (error) {
     say(said, error.message, true);
+    form.elements.password.focus();
   } finally {
     button.disabled = false;
   }

@@ -67,7 +67,7 @@ export class Best {
     const row = { rank: element("td", { className: "number rank" }), name: element("span"), bar: element("span", { className: "bar" }) };
     row.lately = element("span", { className: "figure" });
     row.ever = element("span", { className: "figure" });
-    const name = element("td", { className: "name" }, row.name, row.bar);
+    const name = element("th", { className: "name", scope: "row" }, row.name, row.bar);
     const figures = [row.lately, row.ever].map((figure) => element("td", { className: "number" }, figure));
     row.line = element("tr", {}, row.rank, name, ...figures);
     row.line.dataset.product = id;

@@ -27,9 +27,9 @@ function inner(schema, schemas) {
 function lines(schema, schemas, deeper = false) {
   return Object.entries(schema.properties).flatMap(([name, field]) => {
     const need = schema.required?.includes(name) ? "always" : `if left out: ${JSON.stringify(field.default ?? null)}`;
-    const cells = [name, word(field), need].map((text) => element("td", { textContent: text }));
+    const cells = [word(field), need].map((text) => element("td", { textContent: text }));
     const within = inner(field, schemas);
-    return [element("tr", { className: deeper ? "inner" : "" }, ...cells), ...(within ? lines(within, schemas, true) : [])];
+    return [element("tr", { className: deeper ? "inner" : "" }, element("th", { textContent: name, scope: "row" }), ...cells), ...(within ? lines(within, schemas, true) : [])];
   });
 }
 

@@ -34,6 +34,7 @@ function state(is, text) {
   at("state").dataset.is = is;
   if (at("state").textContent !== text) at("state").textContent = text;
   at("now").hidden = is !== "bad";
+  at("wait").textContent = "";
 }
 
 function figures() {
@@ -114,8 +115,10 @@ function arrive() {
 }
 
 function countdown() {
-  const seconds = Math.ceil((until - Date.now()) / 1000);
-  if (!heard && until && feed.waiting) state("bad", seconds > 0 ? `Cut off; next try in ${seconds} s` : "Cut off; trying again");
+  if (heard || !until || !feed.waiting) return;
+  state("bad", "Cut off");
+  const seconds = Math.max(0, Math.ceil((until - Date.now()) / 1000));
+  at("wait").textContent = `next try in ${seconds} s`; // beside what is read out, which would be each second
 }
 
 const feed = new Feed(`${location.origin.replace(/^http/, "ws")}/ws/products/`, (what, about) => HEARD[what](about));

@@ -47,8 +47,9 @@ export class Operations {
     const button = element("button", { className: "plain slim", textContent: "Replay", disabled: true });
     button.setAttribute("aria-label", `Replay the dead letters of ${name}`);
     button.addEventListener("click", () => this.replay(name));
-    const line = element("tr", {}, element("td", { textContent: name }), waiting, oldest, dead, element("td", { className: "number" }, button));
+    const line = element("tr", {}, element("th", { textContent: name, scope: "row" }), waiting, oldest, dead, element("td", { className: "number" }, button));
     line.dataset.operations = name;
+    line.tabIndex = -1; // for the focus, once there is nothing left to replay
     return { line, waiting, oldest, dead, button };
   }
 
@@ -67,7 +68,8 @@ export class Operations {
   }
 
   async replay(name) {
-    this.rows.get(name).button.disabled = true;
+    const { button, line } = this.rows.get(name);
+    button.disabled = true;
     try {
       const { replayed, left } = await this.session.send("POST", `${SERVICES[name]}/operations/dead-letters/replay/`, {});
       say(at("operations-said"), `${name}: ${number(replayed)} given back to be heard again${left ? `, ${number(left)} left` : ""}.`);
@@ -75,5 +77,6 @@ export class Operations {
       say(at("operations-said"), `${name}: ${error.message}`, true);
     }
     await this.read(name);
+    if (document.activeElement === document.body) (button.disabled ? line : button).focus(); // where it was before the press
   }
 }

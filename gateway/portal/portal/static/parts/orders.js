@@ -78,7 +78,7 @@ export class Orders {
     const row = element(
       "tr",
       {},
-      element("td", { textContent: order.number }),
+      element("th", { textContent: order.number, scope: "row" }),
       element("td", { textContent: date(order.created_at) }),
       element("td", { textContent: what }),
       element("td", { className: "number", textContent: `${order.total} ${order.currency}` }),
