@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 SESSION = """
     const { Session } = await import('/static/parts/session.js');
     let lapsed = 0;
-    const me = new Session(() => lapsed++);
+    const me = (window.me = new Session(() => lapsed++));
 """
 HIDE = "Object.defineProperty(document, 'hidden', { get: () => window.away ?? false })"
 LOOK = "away => { window.away = away; document.dispatchEvent(new Event('visibilitychange')); }"
@@ -160,7 +160,12 @@ def test_a_short_sign_in_is_renewed_once_it_is_nearly_over(refreshes: tuple[Page
     keep = "me.keep({ access_token: 'old', refresh_token: 'r', expires_in: 30, user: { id: 1 } });"
     assert page.evaluate(f"async () => {{ {SESSION} {keep} return await me.token(); }}") == "old"
     assert sent == []
+    twin = page.context.new_page()  # has no copy of what is stored, as a duplicated tab has
+    twin.goto(page.url)
+    twin.evaluate(f"async () => {{ {SESSION} {keep} }}")
     assert page.evaluate(f"async () => {{ {SESSION} me.kept.until -= 22501; return await me.token(); }}") == "new-1"
+    twin.wait_for_function("me.kept.access === 'new-1'")
+    assert len(sent) == 1
 
 
 def test_a_renewal_does_not_bring_back_who_has_signed_out(refreshes: tuple[Page, list[Any]]) -> None:

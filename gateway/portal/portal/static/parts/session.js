@@ -1,4 +1,4 @@
-// A sign-in, kept for this tab: who it is, the token, and its renewal before it runs out.
+// A sign-in, kept for this tab and its duplicates: who it is, the token, and its renewal before it runs out.
 
 import { post, reach, read, Refused } from "./asking.js";
 
@@ -12,6 +12,9 @@ export class Session {
     this.ended = ended;
     this.kept = JSON.parse(stored());
     this.renewal = null;
+    // A duplicated tab begins with the same tokens, and what renews them is good once: whoever was first tells the others.
+    this.twins = new BroadcastChannel(KEY);
+    this.twins.onmessage = ({ data: { had, kept } }) => had === this.kept?.refresh && this.store(kept);
     // Going back may show a page as it was left, while another page of the tab has signed out or in.
     addEventListener("pageshow", (event) => event.persisted && stored() !== JSON.stringify(this.kept) && location.reload());
   }
@@ -29,8 +32,12 @@ export class Session {
   // `until` is when to renew: a minute before the token runs out, or with the last quarter of a shorter life.
   keep({ access_token: access, refresh_token: refresh, expires_in: seconds, user }) {
     const until = Date.now() + seconds * 1000 - Math.min(EARLY_MS, seconds * 250);
-    this.kept = { access, refresh, until, user: user ?? this.user };
-    sessionStorage.setItem(KEY, JSON.stringify(this.kept));
+    this.store({ access, refresh, until, user: user ?? this.user });
+  }
+
+  store(kept) {
+    this.kept = kept;
+    sessionStorage.setItem(KEY, JSON.stringify(kept));
   }
 
   forget() {
@@ -57,7 +64,9 @@ export class Session {
     const had = this.kept;
     try {
       const renewed = await read(await post("/api/auth/refresh/", { refresh_token: had.refresh }));
-      if (this.kept === had) this.keep(renewed); // and not if somebody has signed out or in meanwhile
+      if (this.kept !== had) return; // somebody has signed out or in meanwhile, or a twin was faster
+      this.keep(renewed);
+      this.twins.postMessage({ had: had.refresh, kept: this.kept });
     } catch (error) {
       if (this.kept !== had) return;
       if (!(error instanceof Refused && [400, 401].includes(error.status))) throw error;
