@@ -6,6 +6,10 @@ from typing import Any
 
 from playwright.sync_api import WebSocketRoute
 
+HIDE = "Object.defineProperty(document, 'hidden', { get: () => window.away ?? false })"
+LOOK = "away => { window.away = away; document.dispatchEvent(new Event('visibilitychange')); }"
+"""A tab that nobody sees, for whoever opens it with the one and then says so with the other."""
+
 
 class Listening:
     """Plays `/ws/products/` to a page: each connection is greeted, and then what the test has written is said."""
