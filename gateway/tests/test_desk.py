@@ -115,7 +115,7 @@ def test_dead_letters_are_counted_and_given_back(desk: Page, site: Site) -> None
     asked: list[str] = []
 
     def orders(route: Route) -> None:
-        asked.append(route.request.method)
+        asked.append(route.request.url)
         if route.request.method == "POST":
             assert route.request.post_data_json == {}
             told = {"replayed": left.pop(), "left": 0}
@@ -137,6 +137,7 @@ def test_dead_letters_are_counted_and_given_back(desk: Page, site: Site) -> None
     desk.evaluate(LOOK, True)
     asked.clear()
     desk.clock.run_for(60_000)
-    assert asked == []
+    desk.evaluate("fetch('/api/orders/operations/last/')")
+    assert [url.removeprefix(site.url) for url in asked] == ["/api/orders/operations/last/"]
     with desk.expect_request("**/api/orders/operations/"):
         desk.evaluate(LOOK, False)
