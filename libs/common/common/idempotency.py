@@ -14,8 +14,8 @@ from uuid import UUID
 
 from sqlalchemy import (
     BINARY,
-    JSON,
     Column,
+    Dialect,
     Index,
     MetaData,
     SmallInteger,
@@ -26,8 +26,9 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.mysql import Insert, insert
+from sqlalchemy.dialects.mysql import MEDIUMTEXT, Insert, insert
 from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeDecorator
 
 from common.clock import now
 from common.database import TABLE_OPTIONS, UtcDateTime, Uuid, affected, new_metadata
@@ -40,6 +41,20 @@ LEASE = timedelta(seconds=60)
 LONGEST_KEY = 255
 PURGE_CHUNK = 1000
 
+
+class Written(TypeDecorator[Any]):
+    """JSON that comes back as it was written; MySQL's own type puts an object's names into another order."""
+
+    impl = MEDIUMTEXT
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None else json.loads(value)
+
+
 idempotency_keys = Table(
     "idempotency_keys",
     new_metadata(),
@@ -50,8 +65,8 @@ idempotency_keys = Table(
     Column("lease_until", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
     Column("status", SmallInteger, nullable=True),
-    Column("body", JSON, nullable=True),
-    Column("headers", JSON, nullable=True),
+    Column("body", Written, nullable=True),
+    Column("headers", Written, nullable=True),
     Index("ix_idempotency_keys_expires_at", "expires_at"),
     **TABLE_OPTIONS,
 )

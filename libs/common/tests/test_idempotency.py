@@ -1,5 +1,6 @@
 """The idempotency keys' tests: one key, one effect, whoever asks however often."""
 
+import json
 import threading
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -85,6 +86,17 @@ def test_a_finished_key_is_answered_as_it_was(sessions: Sessions, claimed: Claim
     replay = claimed(claim_for())
     assert replay == Answer(201, {"number": "A-1", "total": "12.50"}, {"Location": "/api/orders/1/"}, replayed=True)
     assert claimed(claim_for()) == replay
+
+
+def test_an_answer_keeps_the_order_of_its_names(sessions: Sessions, claimed: Claimed) -> None:
+    """MySQL's JSON would put the short ones first."""
+    body = {"number": 1, "id": 2, "at": {"longer": 3, "b": "\u00fc"}}
+    mine = claimed(claim_for())
+    assert isinstance(mine, Claim)
+    store(sessions, mine, Answer(201, body))
+    again = claimed(claim_for())
+    assert isinstance(again, Answer)
+    assert json.dumps(again.body) == json.dumps(body)
 
 
 def test_an_answer_without_a_body_is_kept_too(sessions: Sessions, claimed: Claimed) -> None:
