@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Table, insert, select, text
+from sqlalchemy import Engine, Table, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
 from cart.models import KEEP_GUESTS, Base, Cart, Line
@@ -14,6 +14,7 @@ from common.database import Sessions
 from common.idempotency import KEEP, idempotency_keys
 from common.ids import new_id
 from common.outbox import KEEP_HEARD, inbox
+from common.testing.explaining import plans
 
 
 def enter(sessions: Sessions, table: Table, row: dict[str, Any]) -> None:
@@ -73,9 +74,11 @@ def test_carts_whose_time_is_over_are_found_by_an_index(sessions: Sessions) -> N
     with sessions.begin() as session:
         session.execute(insert(Cart), [cart(user_id=new_id()) for _ in range(1000)])
         session.execute(text("ANALYZE TABLE carts"))
-        plan = session.execute(text("EXPLAIN DELETE FROM carts WHERE expires_at <= UTC_TIMESTAMP(6) LIMIT 100")).one()
+        engine = session.get_bind()
+    assert isinstance(engine, Engine)
 
-    assert (plan.type, plan.key) == ("range", "ix_carts_expires_at")
+    drops = [plan for plan in plans(engine, lambda: tidy(sessions)) if plan["key"] == "ix_carts_expires_at"]
+    assert {plan["type"] for plan in drops} == {"range"}
 
 
 def test_a_cart_of_a_user_has_no_end_and_one_of_a_guest_has(sessions: Sessions) -> None:
