@@ -18,6 +18,12 @@ def operations(app: FastAPI) -> set[Operation]:
     return documented | hidden
 
 
+def taking_a_body(app: FastAPI) -> set[Operation]:
+    """What takes a body that is read by a model, as the routes say, which are faster asked than a document."""
+    routes = [route for route in iter_route_contexts(app.routes) if getattr(route, "body_field", None)]
+    return {(method, route.path_format) for route in routes for method in route.methods or ()}
+
+
 def _hidden(route: Any) -> set[Operation]:
     if route.methods is None:
         return {("SOCKET", route.path)}
