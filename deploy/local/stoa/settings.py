@@ -164,11 +164,6 @@ class Settings(BaseSettings):
         """Whether a demo customer and catalogue are made; never in production."""
         return self.demo == "on" and self.env != "production"
 
-    @property
-    def most_sockets(self) -> int:
-        """How many sockets of one address or user realtime holds open; 0 for no limit."""
-        return self.limit_sockets if self.rate_limits == "on" else 0
-
     def port_of(self, listener: str) -> int:
         """The port of one of `OFFSETS`."""
         return self.port_base + OFFSETS[listener]

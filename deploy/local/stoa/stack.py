@@ -197,8 +197,8 @@ class Stack:
             },
             "realtime": {
                 "STOA_CORS_ORIGINS": settings.cors_origins,
-                "STOA_SOCKETS_PER_ADDRESS": str(settings.most_sockets),
-                "STOA_SOCKETS_PER_USER": str(settings.most_sockets),
+                "STOA_RATE_LIMITS": settings.rate_limits,
+                "STOA_LIMIT_SOCKETS": str(settings.limit_sockets),
             },
         }
         return own.get(name, {})

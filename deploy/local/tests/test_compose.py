@@ -47,6 +47,43 @@ def test_the_gateway_is_told_the_same_figures_as_natively(services, tmp_path, mo
     assert {name: told[name] for name in figures} == {name: f"${{{name}:-{value}}}" for name, value in figures.items()}
 
 
+CHANGED = {
+    "currency": "USD",
+    "log_level": "ERROR",
+    "rate_limits": "off",
+    "limit_sockets": 3,
+    "max_body_bytes": 1001,
+    "max_auth_body_bytes": 1002,
+    "max_upload_bytes": 1003,
+    "cors_origins": "https://a.example",
+    "mail_from": "Other <other@example.org>",
+}
+OF_THE_PLACE = re.compile(r"_(URL|DIR|KEYS?)$")
+"""Addresses, folders and secrets, which differ."""
+
+
+def filled_in(text, given):
+    """A value of the description, as Compose makes it of these variables."""
+    return re.sub(r"\$\{(\w+)(?::-(.*?)|:\?.*?)\}", lambda found: given.get(found[1], found[2] or ""), str(text))
+
+
+@pytest.mark.parametrize("changed", [{}, CHANGED], ids=["as it comes", "all changed"])
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_service_is_told_the_same_as_natively(services, name, changed, tmp_path, monkeypatch):
+    for field in Settings.model_fields:
+        monkeypatch.delenv(f"STOA_{field.upper()}", raising=False)
+    settings = Settings(run=tmp_path, _env_file=None, **changed)
+    given = {f"STOA_{field.upper()}": str(value) for field, value in changed.items()}
+    told = {key: filled_in(value, given) for key, value in services[name]["environment"].items()}
+    native = Stack(settings, read_credentials(settings), {}).service_environment(name)
+    ours = {key: value for key, value in native.items() if key.startswith("STOA_")}
+    assert ours.keys() <= told.keys()
+    assert {key: told[key] for key in ours if not OF_THE_PLACE.search(key)} == {
+        key: value for key, value in ours.items() if not OF_THE_PLACE.search(key)
+    }
+    assert not {key for key in told.keys() - ours.keys() if key.removeprefix("STOA_").lower() in Settings.model_fields}
+
+
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_a_service_is_given_its_own_schema_only(services, name):
     text = str(services[name]["environment"])
