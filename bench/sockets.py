@@ -72,18 +72,24 @@ class Stage:
 
     def burst(self, port: int) -> float:
         """Deliveries a second when many products are sold at once."""
-        with crowd(self.program, port, clients=self.clients, expected=self.clients * self.updates) as heard:
+        with crowd(self.program, port, clients=self.clients, expected=self.clients * self.updates) as listeners:
             self.seller.sell(self.updates)
-            return rate(heard())
+            return rate(listeners.heard())
 
     def steady(self, frozen: int) -> tuple[float, float]:
-        """p50 and p99 in ms of an update's way, right after so much that whoever does not read has a full socket."""
-        told = self.updates + STEADY_S * PER_SECOND
-        expected = (self.clients - frozen) * told
-        with crowd(self.program, self.port, clients=self.clients, expected=expected, frozen=frozen) as heard:
+        """p50 and p99 in ms of an update's way, right after so much that whoever does not read has a full socket.
+
+        What is measured begins when all others have heard the last of that.
+        """
+        reading = self.clients - frozen
+        burst, expected = reading * self.updates, reading * (self.updates + STEADY_S * PER_SECOND)
+        with crowd(
+            self.program, self.port, clients=self.clients, expected=expected, frozen=frozen, burst=burst
+        ) as listeners:
             self.seller.sell(self.updates)
+            listeners.hears_the_burst()
             said = self.seller.sell(STEADY_S * PER_SECOND, PER_SECOND)
-            return percentiles_ms(heard(), said)
+            return percentiles_ms(listeners.heard(), said)
 
 
 def _deliver(stage: Stage, rounds: int) -> None:
@@ -141,9 +147,10 @@ def _resident_kb(pid: int) -> int:
 async def _cut_off(stage: Stage) -> None:
     """A client that comes back after half a minute of selling, with the number that it had, has heard everything."""
     number = (CUT_S + 2 * BESIDE_S) * PER_SECOND
-    selling = asyncio.create_task(stage.seller.selling(number, PER_SECOND))
     heard: dict[int, int] = {}
     async with _listening(stage) as socket:
+        await greeted(socket)
+        selling = asyncio.create_task(stage.seller.selling(number, PER_SECOND))
         last = await _hear(socket, heard, BESIDE_S * PER_SECOND)
         socket.transport.abort()
     await asyncio.sleep(CUT_S)
@@ -155,6 +162,13 @@ async def _cut_off(stage: Stage) -> None:
     if heard.keys() != sold.keys() or numbers != list(range(numbers[0], numbers[0] + number)):
         sys.exit(f"Of {number} updates {len(sold.keys() - heard.keys())} were missed, or their numbers have gaps.")
     console.print(f"Cut off for {CUT_S} s while {number:,} were sold: resumed from number {last['seq']}, none missed")
+
+
+async def greeted(socket: ClientConnection) -> None:
+    """Wait for the hello: only from then on a client is told everything."""
+    async with asyncio.timeout(PATIENCE_S):
+        while json.loads(await socket.recv())["type"] != "hello":
+            pass
 
 
 def _listening(stage: Stage) -> connect:

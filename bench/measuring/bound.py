@@ -2,13 +2,12 @@
 
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 from sqlalchemy import Engine, text
 
 from catalog.models import products
-from measuring.loading import NoLoad
+from measuring.loading import NoLoad, ended
 from stoa.servers import MariaDb
 
 SCHEMA = "bound"
@@ -33,6 +32,7 @@ INSERT INTO outbox (event_id, type, subject, sequence, envelope, created_at)
     VALUES (@o, 'order.placed', 'an order', 1, '{envelope}', @t);
 COMMIT
 """
+SLAP_S = 300
 ENVELOPE = '{"data": "' + "x" * 500 + '"}'
 """As long as the event of an order with one line."""
 
@@ -64,9 +64,8 @@ def orders_per_second(mysql: MariaDb, folder: Path, *, products: str, clients: i
     command = [slap, "--no-defaults", "--host=127.0.0.1", f"--port={mysql.port}", "--user=root", "--delimiter=;"]
     command += [f"--create-schema={SCHEMA}", f"--query={script}", f"--concurrency={clients}", "--no-drop"]
     command += [f"--number-of-queries={number}"]
-    environment = {"MYSQL_PWD": mysql.root_password}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=environment)  # noqa: S603
-    taken = re.search(r"Average number of seconds to run all queries: ([\d.]+)", done.stdout)
-    if done.returncode != 0 or taken is None:
-        raise NoLoad(f"mariadb-slap failed: {done.stderr or done.stdout}")
+    said = ended(command, SLAP_S, MYSQL_PWD=mysql.root_password)
+    taken = re.search(r"Average number of seconds to run all queries: ([\d.]+)", said)
+    if taken is None:
+        raise NoLoad(f"mariadb-slap said something unknown: {said}")
     return orders / float(taken[1])

@@ -5,17 +5,19 @@ import shutil
 import statistics
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
+from subprocess import PIPE
 from typing import IO, cast
 
-from measuring.loading import NoLoad
+from measuring.loading import NoLoad, ended
 
 SOURCE = Path(__file__).with_name("sockets.c")
 RECORD = Struct("=IIQ")
+COMPILED_S = 60
 GREETED_S = 60
 PATIENCE_S = 180
 
@@ -35,38 +37,54 @@ def compiled(folder: Path) -> Path:
     if compiler is None:
         raise NoLoad("The clients are a C program; `apt-get install gcc libc6-dev` brings what compiles it.")
     program = folder / "sockets"
-    subprocess.run([compiler, "-D_GNU_SOURCE", "-O2", "-o", program, SOURCE], check=True)  # noqa: S603 - our own
+    ended([compiler, "-D_GNU_SOURCE", "-O2", "-o", program, SOURCE], COMPILED_S)
     return program
 
 
-Heard = Callable[[], list[Delivery]]
+@dataclass(frozen=True)
+class Crowd:
+    """Listeners that run, and where they will write down what they have heard. Both waits raise NoLoad."""
+
+    running: subprocess.Popen[bytes]
+    log: Path
+
+    def hears_the_burst(self) -> None:
+        """Wait until the deliveries of the burst have all come."""
+        _says(self.running, "burst", PATIENCE_S)
+
+    def heard(self) -> list[Delivery]:
+        """All deliveries, once the last has come."""
+        try:
+            code = self.running.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired as failure:
+            raise NoLoad(f"Not every update has come to every client within {PATIENCE_S} s.") from failure
+        if code:
+            raise NoLoad("A client of the crowd was let go.")
+        return [Delivery(*record) for record in RECORD.iter_unpack(self.log.read_bytes())]
 
 
 @contextmanager
-def crowd(program: Path, port: int, *, clients: int, expected: int, frozen: int = 0) -> Iterator[Heard]:
-    """So many listeners, all greeted; the first `frozen` never read. Gives what waits for that many deliveries."""
+def crowd(program: Path, port: int, *, clients: int, expected: int, frozen: int = 0, burst: int = 0) -> Iterator[Crowd]:
+    """So many listeners, all greeted, for so many deliveries, the first of which may be a burst.
+
+    The first `frozen` never read.
+    """
     with tempfile.NamedTemporaryFile() as log:
-        arguments = [port, "/ws/products/", clients, frozen, expected, log.name]
+        arguments = [port, "/ws/products/", clients, frozen, burst, expected, log.name]
         with _running(program, "listen", *arguments) as running:
             _says(running, "ready", GREETED_S)
-
-            def heard() -> list[Delivery]:
-                if running.wait(PATIENCE_S):
-                    raise NoLoad("A client of the crowd was let go.")
-                return [Delivery(*record) for record in RECORD.iter_unpack(Path(log.name).read_bytes())]
-
-            yield heard
+            yield Crowd(running, Path(log.name))
 
 
 def blasted(program: Path, port: int, *, clients: int, messages: int, length: int) -> list[Delivery]:
     """What the crowd hears of a server that does nothing but send: the bound."""
     with _running(program, "blast", port, clients, messages, length) as server:
         _says(server, "open", GREETED_S)
-        with crowd(program, port, clients=clients, expected=clients * messages) as heard:
+        with crowd(program, port, clients=clients, expected=clients * messages) as listeners:
             go = cast(IO[bytes], server.stdin)
             go.write(b"\n")
             go.flush()
-            return heard()
+            return listeners.heard()
 
 
 def rate(deliveries: list[Delivery]) -> float:
@@ -84,7 +102,7 @@ def percentiles_ms(deliveries: list[Delivery], said: dict[int, int]) -> tuple[fl
 @contextmanager
 def _running(program: Path, *arguments: object) -> Iterator[subprocess.Popen[bytes]]:
     command = [str(program), *map(str, arguments)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603 - our own
+    with subprocess.Popen(command, bufsize=0, stdin=PIPE, stdout=PIPE) as process:  # noqa: S603 - our own
         try:
             yield process
         finally:
@@ -95,4 +113,4 @@ def _says(process: subprocess.Popen[bytes], word: str, seconds: float) -> None:
     said = cast(IO[bytes], process.stdout)
     readable, _, _ = select.select([said], [], [], seconds)
     if not readable or said.readline().decode().strip() != word:
-        raise NoLoad(f"The crowd does not come: it has not said {word!r} within {seconds} s.")
+        raise NoLoad(f"The crowd has not said {word!r} within {seconds:.0f} s.")

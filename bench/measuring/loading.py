@@ -1,5 +1,6 @@
 """Load from `wrk`, which costs so little itself that on one machine the servers are measured and not the client."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -49,6 +50,20 @@ class Sent:
     body: str = ""
 
 
+def ended(command: Sequence[str | Path], seconds: float, **environment: str) -> str:
+    """What a program has printed by its end. Raises NoLoad when it fails, or has not ended after so many seconds."""
+    name = Path(command[0]).name
+    try:
+        done = subprocess.run(  # noqa: S603 - ours, or a client that measures
+            command, capture_output=True, text=True, check=True, timeout=seconds, env=os.environ | environment
+        )
+    except subprocess.TimeoutExpired as failure:
+        raise NoLoad(f"{name} has not ended within {seconds:.0f} s.") from failure
+    except subprocess.CalledProcessError as failure:
+        raise NoLoad(f"{name} failed: {(failure.stderr or failure.stdout).strip()}") from failure
+    return done.stdout
+
+
 def load(url: str, asked: Sequence[str | Sent], folder: Path, *, seconds: int, connections: int, skip: int = 0) -> Load:
     """Ask for these paths, or send these bodies, in turn, again and again, for so long. Raises NoLoad."""
     wrk = shutil.which("wrk")
@@ -58,10 +73,7 @@ def load(url: str, asked: Sequence[str | Sent], folder: Path, *, seconds: int, c
     script = folder / "load.lua"
     script.write_text(SCRIPT.replace("FILE", str(folder / "asked")).replace("SKIP", str(skip % len(asked))))
     command = [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(script), url]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + 30)  # noqa: S603
-    if done.returncode != 0:
-        raise NoLoad(f"wrk failed: {done.stderr or done.stdout}")
-    return _read(done.stdout)
+    return _read(ended(command, seconds + 30))
 
 
 def _line(asked: str | Sent) -> str:

@@ -1,9 +1,9 @@
 /* The clients of `make bench-sockets`, in C so that on one machine the server is measured and not they; and their bound.
 
-   sockets listen PORT PATH CLIENTS FROZEN EXPECTED LOG
+   sockets listen PORT PATH CLIENTS FROZEN BURST EXPECTED LOG
        That many WebSocket clients on 127.0.0.1, the first FROZEN of which never read. Prints "ready" when each other one
-       was greeted, reads until that many product updates have come to them all or stdin has ended, and writes one record
-       for each to LOG: product id, client, CLOCK_MONOTONIC in nanoseconds.
+       was greeted and "burst" when BURST product updates have come, reads until EXPECTED have come to them all or stdin
+       has ended, and writes one record for each to LOG: product id, client, CLOCK_MONOTONIC in nanoseconds.
    sockets blast PORT CLIENTS MESSAGES LENGTH
        The bound: a server that does nothing but `send` one ready frame of LENGTH bytes to each client, MESSAGES times,
        from the moment a line comes on stdin. */
@@ -139,7 +139,8 @@ static void listen_to(char **argument) {
     struct client *clients = calloc(number, sizeof *clients);
     int poll = epoll_create1(0);
     struct epoll_event stdin_ends = {.events = EPOLLIN, .data.u32 = number};
-    expected = atol(argument[4]);
+    long burst = atol(argument[4]);
+    expected = atol(argument[5]);
     records = calloc((size_t)expected + 1, sizeof *records);
     epoll_ctl(poll, EPOLL_CTL_ADD, STDIN_FILENO, &stdin_ends);
     for (uint32_t n = 0; n < number; n++) {
@@ -150,8 +151,10 @@ static void listen_to(char **argument) {
     }
     await(poll, clients, number, &greeted, (long)(number - frozen));
     puts("ready"), fflush(stdout);
+    await(poll, clients, number, &counted, burst);
+    puts("burst"), fflush(stdout);
     await(poll, clients, number, &counted, expected);
-    FILE *log = fopen(argument[5], "wb");
+    FILE *log = fopen(argument[6], "wb");
     if (!log || fwrite(records, sizeof *records, (size_t)counted, log) != (size_t)counted || fclose(log)) fail("log");
 }
 
@@ -178,7 +181,7 @@ static void blast(char **argument) {
 }
 
 int main(int count, char **argument) {
-    if (count == 8 && !strcmp(argument[1], "listen")) listen_to(argument + 2);
+    if (count == 9 && !strcmp(argument[1], "listen")) listen_to(argument + 2);
     else if (count == 6 && !strcmp(argument[1], "blast")) blast(argument + 2);
     else return fprintf(stderr, "usage: see the head of sockets.c\n"), 2;
     return 0;
