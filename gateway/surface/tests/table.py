@@ -132,6 +132,7 @@ ALL = (auth, catalog, cart, orders, notifier, realtime)
 PREFIXES = ("/api/auth", "/api/products", "/api/cart", "/api/orders", "/api/notifications", "/api/realtime")
 for service, prefix in zip(ALL, PREFIXES, strict=True):
     service.admins("GET", f"{prefix}/operations/", 200)
+    service.admins("POST", f"{prefix}/operations/outbox/retry/", 200)
     service.admins("GET", f"{prefix}/operations/dead-letters/", 200)
     service.admins("POST", f"{prefix}/operations/dead-letters/replay/", 200, sent=sends(json={}))
     service.admins("POST", f"{prefix}/operations/dead-letters/drop/", 200, sent=sends(json={"ids": ["no-such-event"]}))

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 
 from common import documents, logs, operations, refusals
 from common.consumer import After, Consumer, Handle
-from common.database import new_engine, new_sessions, ping
+from common.database import new_engine, new_sessions, new_side_engine, ping
 from common.dead_letters import DeadLetters
 from common.events.hearers import BRIEF
 from common.http import AsyncSister, Sister
@@ -151,13 +151,14 @@ class Service:
         refusals.install(app)
         for router in (*routers, self._inside()):
             app.include_router(router)
-        letters = DeadLetters(self.name, self.settings.broker_url, self.engine)
+        beside = new_side_engine(self.engine)
+        letters = DeadLetters(self.name, self.settings.broker_url, beside)
         own = {
             "sessions": self.sessions,
             "tokens": self.tokens,
             "sisters": self.sisters,
             "dead_letters": letters,
-            "operations": Operations(self.name, letters, self.sessions if self._says else None),
+            "operations": Operations(self.name, letters, new_sessions(beside) if self._says else None),
         }
         for name, part in {**own, **(state or {})}.items():
             setattr(app.state, name, part)

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.mysql import DATETIME
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import NullPool
 from sqlalchemy.types import TypeDecorator
 
 from common.pooling import open_cheaply, spare_round_trips
@@ -75,24 +76,32 @@ def new_engine(url: str, *, pool_size: int = 10, read_timeout_s: int = 5) -> Eng
     """An engine whose every wait has an end: connect 2 s, read and write 5 s, row locks 3 s, a free connection 1 s."""
     engine = create_engine(
         url,
-        isolation_level="READ COMMITTED",
         pool_size=pool_size,
         max_overflow=4,
         pool_timeout=1,
         pool_recycle=300,
         pool_use_lifo=True,
         pool_reset_on_return=None,
-        hide_parameters=True,
-        connect_args={
-            "connect_timeout": 2,
-            "read_timeout": read_timeout_s,
-            "write_timeout": 5,
-            "init_command": "SET SESSION innodb_lock_wait_timeout=3, time_zone='+00:00'",
-        },
+        **_every_connection(read_timeout_s),
     )
     open_cheaply(engine)
     spare_round_trips(engine)
     return engine
+
+
+def new_side_engine(engine: Engine) -> Engine:
+    """The same database by connections of one use each: for who must get on while the pool is in use to the last."""
+    return create_engine(engine.url, poolclass=NullPool, **_every_connection(5))
+
+
+def _every_connection(read_timeout_s: int) -> dict[str, Any]:
+    session = "SET SESSION innodb_lock_wait_timeout=3, time_zone='+00:00'"
+    waits = {"connect_timeout": 2, "read_timeout": read_timeout_s, "write_timeout": 5}
+    return {
+        "isolation_level": "READ COMMITTED",
+        "hide_parameters": True,
+        "connect_args": waits | {"init_command": session},
+    }
 
 
 def new_sessions(engine: Engine) -> Sessions:

@@ -6,10 +6,9 @@ only after the broker has confirmed its copy: a break in between doubles it, and
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -22,26 +21,29 @@ from common.broker import connect, dead_letter_name, declare_queue, disconnect, 
 from common.errors import Unavailable
 from common.events.hearers import HEARERS
 from common.leases import let_go, take
-from common.letters import Letter, kept_headers, read_letter
+from common.letters import Done, Letter, Look, kept_headers, read_letters
 
 log = structlog.get_logger(__name__)
 
-MOST = 500
-"""Letters taken in hand at once, whatever is then done with them: what a closed channel gives back comes first the next
-time, and so it is always the same letters. (What is requeued by nack or reject goes to the end, on RabbitMQ 3.10.) All
-together are 100 MB at the very most, as the queue holds no more."""
+CHUNK = 500
+"""Letters read, sent again or dropped one after another, before the time is looked at."""
+MOST_UNACKED = 65_535
+"""Letters that one call can have in hand (AMQP 0-9-1: the prefetch count is a short). What a closed channel gives back
+comes first the next time, and so the order stays. (What is requeued by nack or reject goes to the end, on RabbitMQ
+3.10.) All together are 100 MB at the very most, as the queue holds no more."""
 RENEW_AT = 10
 """Returns after which a letter is put back as a copy that has none. RabbitMQ 4 throws away what was returned 20 times
 where a queue does not set a limit of its own; this one does not, and could not be declared anew with one."""
 WINDOW = 100
 """Copies on their way at once (design: reliability, E4: more brings nothing)."""
-CALL_S = 20.0
+CALL_S = 30.0
 """Longest time for one call, within the gateway's 60 s for an answer."""
+WORK_S = 10.0
+"""After so long no other chunk is begun; the answer says how many letters are left."""
 TURN_S = 10.0
 TAKE_S = 5.0
 SETTLE_S = 2.0
 POLL_S = 0.02
-BEGIN = datetime.min.replace(tzinfo=UTC)
 
 Send = Callable[[AbstractChannel, Letter], Awaitable[None]]
 
@@ -50,34 +52,19 @@ class BrokerAway(Unavailable):
     """The broker does not answer, or went away in the middle."""
 
 
-@dataclass(frozen=True)
-class Look:
-    """How many letters there are, and the oldest of them."""
-
-    count: int
-    letters: Sequence[Letter]
-
-
-@dataclass(frozen=True)
-class Done:
-    """How many letters were parted with, and how many of those that were there are left."""
-
-    count: int
-    left: int
-
-
 @dataclass
 class Hand:
-    """The letters taken in hand, the oldest first, of `count` that there were."""
+    """Who holds letters: of `count` that there were, `parted` are gone; `old` ones were returned often."""
 
     channel: AbstractChannel
     count: int
-    letters: list[Letter]
     parted: int = 0
+    old: list[Letter] = field(default_factory=list)
 
-    def chosen(self, ids: Collection[str]) -> list[Letter]:
-        """The letters of these events; all if none is named."""
-        return [letter for letter in self.letters if not ids or letter.id in ids]
+    @property
+    def left(self) -> int:
+        """How many there are now."""
+        return self.count - self.parted
 
     async def part_with(self, letter: Letter) -> None:
         """Let the queue forget it."""
@@ -103,77 +90,110 @@ class DeadLetters:
         return self._service in HEARERS
 
     async def count(self) -> int | None:
-        """How many there are, None if the service hears nothing; asks the broker in either case."""
-        async with self._alone() as connection:
+        """How many nobody has in hand, None if the service hears nothing; asks the broker in either case.
+
+        It waits for no lock: whoever looks what is amiss is told so at once.
+        """
+        async with self._connected() as connection:
             if not self.hears:
                 return None
             channel = await connection.channel()
             await declare_queue(channel, self._service)
             return await self._waiting(channel)
 
-    async def look(self, limit: int) -> Look:
-        """The oldest letters; all of them stay."""
+    async def look(self, limit: int, offset: int = 0) -> Look:
+        """Letters in order, the oldest first, but for `offset` that are passed over; all of them stay."""
         if not self.hears:
-            return Look(0, [])
+            return Look(0, 0, [])
+        passed, shown = 0, list[Letter]()
         async with self._in_hand() as hand:
-            return Look(hand.count, hand.letters[:limit])
+            async for letters in self._chunks(hand, max(CHUNK, offset + limit)):
+                shown += letters[max(0, offset - passed) :]
+                passed += len(letters)
+        shown = shown[:limit]
+        return Look(hand.count, max(0, hand.count - offset - len(shown)), shown)
 
     async def replay(self, ids: Collection[str], by: UUID) -> Done:
         """Send the letters of these events, all if none is named, to the service's own queue as if never heard."""
         if not self.hears:
             return Done(0, 0)
-        async with self._in_hand() as hand:
-            chosen = hand.chosen(ids)
-            log.info("dead_letters_replayed", service=self._service, by=str(by), count=len(chosen))
-            for window in _windows(chosen):
-                await _resend(hand, window, self._again)
-        return Done(hand.parted, hand.count - hand.parted)
+        async with self._in_hand(lambda hand: self._tell_replayed(hand, by)) as hand:
+            async for letters in self._chosen(hand, ids):
+                for window in _windows(letters):
+                    await _resend(hand, window, self._again)
+        return Done(hand.parted, hand.left)
 
     async def drop(self, ids: Collection[str], by: UUID) -> Done:
         """Throw the letters of these events away; the log tells each and who did it."""
         if not self.hears or not ids:
             return Done(0, 0)
-        async with self._in_hand() as hand:
-            for letter in hand.chosen(ids):
-                told = {"id": letter.id, "type": letter.type, "reason": letter.reason}
-                log.warning("dead_letter_dropped", service=self._service, by=str(by), **told)
-                await hand.part_with(letter)
-        return Done(hand.parted, hand.count - hand.parted)
+        dropped: list[Letter] = []
+        async with self._in_hand(lambda _: self._tell_dropped(dropped, by)) as hand:
+            async for letters in self._chosen(hand, ids):
+                for letter in letters:
+                    await hand.part_with(letter)
+                dropped += letters
+        return Done(hand.parted, hand.left)
 
     @asynccontextmanager
-    async def _in_hand(self) -> AsyncIterator[Hand]:
-        """All letters, MOST at most; what is still in hand at the end goes back to its place."""
-        async with self._alone() as connection:
+    async def _in_hand(self, certain: Callable[[Hand], None] = lambda _: None) -> AsyncIterator[Hand]:
+        """A channel to take letters by; what is still in hand at the end goes back to its place.
+
+        `certain` is called when the channel is closed: until then what was parted with may still come back.
+        """
+        async with self._connected() as connection, self._locked():
             channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-            hand = await self._take(channel)
+            await declare_queue(channel, self._service)
+            hand = Hand(channel, await self._waiting(channel))
             yield hand
             await self._renew(hand)
             await channel.close()
-            await self._settle(connection, hand.count - hand.parted)
+            certain(hand)
+            await self._settle(connection, hand.left)
 
-    async def _take(self, channel: AbstractChannel) -> Hand:
-        await declare_queue(channel, self._service)
-        count = await self._waiting(channel)
-        taken: list[AbstractIncomingMessage] = []
-        enough = asyncio.Event()
+    def _tell_replayed(self, hand: Hand, by: UUID) -> None:
+        log.info("dead_letters_replayed", service=self._service, by=str(by), count=hand.parted)
 
-        async def keep(message: AbstractIncomingMessage) -> None:
-            taken.append(message)
-            if len(taken) >= min(count, MOST):
-                enough.set()
+    def _tell_dropped(self, letters: Iterable[Letter], by: UUID) -> None:
+        for letter in letters:
+            told = {"id": letter.id, "type": letter.type, "reason": letter.reason}
+            log.warning("dead_letter_dropped", service=self._service, by=str(by), **told)
 
-        if count:
-            await channel.set_qos(prefetch_count=MOST)
-            queue = await channel.get_queue(dead_letter_name(self._service))
-            tag = await queue.consume(keep)
-            await _wait(enough, TAKE_S)  # fewer come when somebody else has them: the management page, say
-            await queue.cancel(tag)
-        letters = sorted(map(read_letter, taken), key=lambda letter: letter.died_at or BEGIN)
-        return Hand(channel, max(count, len(letters)), letters)
+    async def _chosen(self, hand: Hand, ids: Collection[str]) -> AsyncIterator[Sequence[Letter]]:
+        """The letters of these events, all if none is named; none is looked for after the chunk with the last."""
+        missing = set(ids)
+        async with aclosing(self._chunks(hand, hand.count)) as chunks:
+            async for letters in chunks:
+                yield [letter for letter in letters if not ids or letter.id in ids]
+                missing -= {letter.id for letter in letters}
+                if ids and not missing:
+                    return
+
+    async def _chunks(self, hand: Hand, most: int) -> AsyncGenerator[Sequence[Letter]]:
+        """Chunk after chunk, until there were so many, none are left, or the time is over.
+
+        All come by one consumer: what several had would come back in another order.
+        """
+        clock = asyncio.get_running_loop().time
+        until, wanted = clock() + WORK_S, min(hand.count, most, MOST_UNACKED)
+        if not wanted:
+            return
+        coming: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
+        await hand.channel.set_qos(prefetch_count=wanted)
+        queue = await hand.channel.get_queue(dead_letter_name(self._service))
+        tag = await queue.consume(coming.put)
+        while wanted > 0:
+            messages = await _some(coming, min(wanted, CHUNK))
+            letters = await asyncio.to_thread(read_letters, messages)
+            hand.old += [letter for letter in letters if letter.deliveries >= RENEW_AT]
+            yield letters
+            complete = len(letters) == min(wanted, CHUNK)
+            wanted = wanted - len(letters) if complete and clock() < until else 0
+        await queue.cancel(tag)
 
     async def _renew(self, hand: Hand) -> None:
         """Put letters that were looked at often back as copies, before the broker loses patience with them."""
-        old = [each for each in hand.letters if each.deliveries >= RENEW_AT and not each.message.processed]
+        old = [letter for letter in hand.old if not letter.message.processed]
         for window in _windows(old):
             await _resend(hand, window, self._as_it_was)
             hand.parted -= len(window)
@@ -197,14 +217,13 @@ class DeadLetters:
         return queue.declaration_result.message_count or 0
 
     @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[AbstractConnection]:
-        """A connection, while nobody else is at these letters."""
+    async def _connected(self) -> AsyncIterator[AbstractConnection]:
+        """A connection for one call. Raises BrokerAway in whatever way it breaks."""
         try:
             async with asyncio.timeout(CALL_S):
                 connection = await connect(self._broker_url, f"{self._service} operator")
                 try:
-                    async with self._locked():
-                        yield connection
+                    yield connection
                 finally:
                     await disconnect(connection)
         except asyncio.CancelledError as error:
@@ -221,6 +240,7 @@ class DeadLetters:
 
     @asynccontextmanager
     async def _locked(self) -> AsyncIterator[None]:
+        """While nobody else is at these letters."""
         lease = await asyncio.to_thread(self._engine.connect)
         try:
             await self._take_turn(lease)
@@ -237,10 +257,14 @@ class DeadLetters:
             await asyncio.sleep(POLL_S)
 
 
-async def _wait(event: asyncio.Event, seconds: float) -> None:
+async def _some(coming: asyncio.Queue[AbstractIncomingMessage], count: int) -> Sequence[AbstractIncomingMessage]:
+    """So many messages; fewer when somebody else has them: the management page, say."""
+    found: list[AbstractIncomingMessage] = []
     with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()
+        async with asyncio.timeout(TAKE_S):
+            while len(found) < count:
+                found.append(await coming.get())
+    return found
 
 
 async def _resend(hand: Hand, letters: Sequence[Letter], send: Send) -> None:

@@ -1,9 +1,10 @@
 """The letters' room: a dead letter as an operator reads it, whoever declared it dead and whatever is in it."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from aio_pika.abc import AbstractIncomingMessage
@@ -24,6 +25,7 @@ LONGEST_ID = 255
 """As AMQP 0-9-1 limits the message-id (short string)."""
 LONGEST_TEXT = 1000
 """Characters that are shown of a body that is no JSON object."""
+BEGIN = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,11 @@ class Letter:
     detail: str
     attempts: int
     died_at: datetime | None
-    envelope: dict[str, Any] | str
+
+    @cached_property
+    def envelope(self) -> dict[str, Any] | str:
+        """The body, read when somebody wants to see it."""
+        return _shown(self.message.body)
 
     @property
     def deliveries(self) -> int:
@@ -47,7 +53,29 @@ class Letter:
         return _whole(self.message.headers.get(DELIVERIES))
 
 
-def read_letter(message: AbstractIncomingMessage) -> Letter:
+@dataclass(frozen=True)
+class Look:
+    """How many letters there are, some of them in order, and how many come after these."""
+
+    count: int
+    left: int
+    letters: Sequence[Letter]
+
+
+@dataclass(frozen=True)
+class Done:
+    """How many letters were parted with, and how many of those that were there are left."""
+
+    count: int
+    left: int
+
+
+def read_letters(messages: Iterable[AbstractIncomingMessage]) -> Sequence[Letter]:
+    """The messages as letters, the one that died first at the begin."""
+    return sorted(map(_read, messages), key=lambda letter: letter.died_at or BEGIN)
+
+
+def _read(message: AbstractIncomingMessage) -> Letter:
     """What can be told of a message; of one that the consumer did not bury, what the broker has noted."""
     envelope, headers = _event(message.body), message.headers
     death = _last_death(headers)
@@ -60,7 +88,6 @@ def read_letter(message: AbstractIncomingMessage) -> Letter:
         detail=str(headers.get(DETAIL) or ""),
         attempts=_whole(headers.get(ATTEMPT)) + 1,
         died_at=_moment(headers.get(DEAD_AT) or death.get("time")),
-        envelope=_shown(message.body),
     )
 
 

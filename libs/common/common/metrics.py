@@ -7,7 +7,6 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from common.clock import now
 from common.database import Sessions
 from common.outbox import backlog
 
@@ -27,13 +26,12 @@ class OutboxState(Collector):
         """Rows unsent, seconds the oldest of them has waited, rows parked for an operator."""
         try:
             with self._sessions.begin() as session:
-                count, oldest, parked = backlog(session)
+                waits = backlog(session)
         except (DBAPIError, PoolTimeout):
             return  # what else there is to tell is told while the database is away
-        age = (now() - oldest).total_seconds() if oldest else 0.0
-        yield self._gauge("stoa_outbox_unsent", "Events committed and not yet confirmed by the broker", count)
-        yield self._gauge("stoa_outbox_oldest_seconds", "Age of the oldest unsent event", age)
-        yield self._gauge("stoa_outbox_parked", "Events set aside after repeated failures", parked)
+        yield self._gauge("stoa_outbox_unsent", "Events committed and not yet confirmed by the broker", waits.waiting)
+        yield self._gauge("stoa_outbox_oldest_seconds", "Age of the oldest unsent event", waits.age_s or 0.0)
+        yield self._gauge("stoa_outbox_parked", "Events set aside after repeated failures", waits.parked)
 
     def _gauge(self, name: str, text: str, value: float) -> Metric:
         gauge = GaugeMetricFamily(name, text, labels=["service"])

@@ -139,11 +139,22 @@ class Backlog(NamedTuple):
     oldest: datetime | None
     parked: int
 
+    @property
+    def age_s(self) -> float | None:
+        """Seconds since the oldest was said, never below zero; None if nothing waits."""
+        return max(0.0, (now() - self.oldest).total_seconds()) if self.oldest else None
+
 
 def backlog(session: Session) -> Backlog:
     """How much waits in the outbox."""
     wanted = select(func.count(), func.min(outbox.c.created_at), func.count(outbox.c.parked_at))
     return Backlog(*session.execute(wanted.where(outbox.c.published_at.is_(None))).one())
+
+
+def unpark(session: Session) -> int:
+    """Let parked rows be tried again; how many. They count as refused once, and so go after what was never refused."""
+    parked = outbox.c.published_at.is_(None), outbox.c.parked_at.is_not(None)
+    return affected(session.execute(update(outbox).where(*parked).values(parked_at=None, attempts=1)))
 
 
 def mark_sent(session: Session, seqs: Iterable[int]) -> None:

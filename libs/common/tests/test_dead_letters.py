@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -12,9 +12,10 @@ from uuid import UUID
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from common import dead_letters
+from common import dead_letters, letters
 from common.app import Service
 from common.broker import DELIVERY_LIMIT, dead_letter_name, queue_name
 from common.consumer import ATTEMPT, Consumer, one_by_one
@@ -23,7 +24,7 @@ from common.dead_letters import DeadLetters
 from common.events import Envelope
 from common.events.auth import UserRegistered
 from common.leases import let_go, take
-from common.outbox import say
+from common.outbox import mark_failed, say, unsent
 from common.running import Background
 from common.settings import Settings
 from common.testing.broker import Broker, manage
@@ -37,6 +38,7 @@ AT = "/api/toys/operations/"
 LETTERS = f"{AT}dead-letters/"
 REPLAY = f"{LETTERS}replay/"
 DROP = f"{LETTERS}drop/"
+RETRY = f"{AT}outbox/retry/"
 QUEUE = queue_name("toys")
 DEAD = dead_letter_name("toys")
 
@@ -120,7 +122,7 @@ def listening(sessions: Sessions, broker: Broker, keep: Callable[[Background], A
 
 def test_this_is_for_administrators(office: Office, signer: Signer) -> None:
     by_code = signer.user("admin", "admin", ("otp",))
-    for method, path in (("GET", AT), ("GET", LETTERS), ("POST", REPLAY), ("POST", DROP)):
+    for method, path in (("GET", AT), ("GET", LETTERS), ("POST", REPLAY), ("POST", DROP), ("POST", RETRY)):
         assert office.client.request(method, path).status_code == 401
         for user in (signer.user(), by_code):
             assert office.client.request(method, path, headers=user.headers).status_code == 403
@@ -130,6 +132,8 @@ ASKED_BADLY: list[tuple[str, str, Json]] = [
     ("GET", LETTERS, {"params": {"limit": 0}}),
     ("GET", LETTERS, {"params": {"limit": 101}}),
     ("GET", LETTERS, {"params": {"page": 1}}),
+    ("GET", LETTERS, {"params": {"offset": -1}}),
+    ("GET", LETTERS, {"params": {"offset": 1_000_001}}),
     ("POST", REPLAY, {}),
     ("POST", REPLAY, {"json": {"ids": []}}),
     ("POST", REPLAY, {"json": {"ids": None}}),
@@ -158,7 +162,7 @@ def test_a_service_tells_what_waits_and_what_died(
     assert build().get(AT) == {"service": "toys", "outbox": None, "dead_letters": 3, "broker": "ok"}
     proxy.shut()
     office = build(parts=lambda service: service.says(), url=proxy.through(broker.url))
-    assert office.get(AT)["outbox"] == {"waiting": 0, "oldest_s": None}
+    assert office.get(AT)["outbox"] == {"waiting": 0, "oldest_s": None, "parked": 0}
     with sessions.begin() as session:
         say(session, registered(), registered())
     told = office.get(AT)
@@ -169,24 +173,26 @@ def test_a_service_tells_what_waits_and_what_died(
 def test_a_service_that_hears_nothing_has_no_dead_letters(build: Build) -> None:
     office = build("games")
     assert office.get(AT) == {"service": "games", "outbox": None, "dead_letters": None, "broker": "ok"}
-    assert office.get(LETTERS) == {"count": 0, "results": []}
+    assert office.get(LETTERS) == {"count": 0, "left": 0, "results": []}
     assert office.post(REPLAY, {}) == {"replayed": 0, "left": 0}
     assert office.post(DROP, {"ids": ["x"]}) == {"dropped": 0, "left": 0}
+    assert office.post(RETRY, {}) == {"retried": 0}
 
 
 def test_letters_are_read_the_oldest_first_and_stay_however_often_they_are_read(
     office: Office, bury: Bury, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a nack gives back stands at the end on RabbitMQ 3.10, what a closed channel gives back at the begin."""
-    monkeypatch.setattr(dead_letters, "MOST", 5)
+    monkeypatch.setattr(dead_letters, "CHUNK", 5)
     monkeypatch.setattr(dead_letters, "RENEW_AT", 10**9)
     ids = bury(12)
     for limit in (2, 5, 3, 5):
         told = office.get(LETTERS, params={"limit": limit})
-        assert (told["count"], [letter["id"] for letter in told["results"]]) == (12, ids[:limit])
+        assert (told["count"], told["left"]) == (12, 12 - limit)
+        assert [letter["id"] for letter in told["results"]] == ids[:limit]
         assert broker.size(DEAD) == 12
     assert office.post(DROP, {"ids": ids[1:3]}) == {"dropped": 2, "left": 10}
-    assert shown(office) == [ids[0], *ids[3:7]]
+    assert shown(office) == [ids[0], *ids[3:]]
 
 
 def test_a_broker_that_counts_late_what_it_got_back_is_waited_for(
@@ -298,11 +304,46 @@ def test_a_dead_letter_that_is_replayed_has_its_effect_once(
     assert sorted(effects()) == ["0", "0", "1", "1", "2", "2", "3", "3"]
 
 
-def test_of_many_letters_so_many_are_replayed_in_one_call(
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks of five letters, windows of two."""
+    monkeypatch.setattr(dead_letters, "CHUNK", 5)
+    monkeypatch.setattr(dead_letters, "WINDOW", 2)
+
+
+@pytest.mark.usefixtures("small")
+def test_more_letters_than_one_chunk_are_listed_page_by_page(office: Office, bury: Bury, broker: Broker) -> None:
+    ids, found = bury(13), []
+    for offset in range(0, 15, 3):
+        page = office.get(LETTERS, params={"limit": 3, "offset": offset})
+        found += [letter["id"] for letter in page["results"]]
+        assert (page["count"], page["left"]) == (13, 13 - len(found))
+    assert (found, broker.size(DEAD)) == (ids, 13)
+    assert shown(office) == ids
+    assert office.get(LETTERS, params={"offset": 99}) == {"count": 13, "left": 0, "results": []}
+
+
+@pytest.mark.usefixtures("small")
+def test_more_letters_than_one_chunk_are_replayed_in_one_call(office: Office, bury: Bury, broker: Broker) -> None:
+    ids = bury(13)
+    assert office.post(REPLAY, {}) == {"replayed": 13, "left": 0}
+    assert [told["id"] for told in broker.take(QUEUE, 13)] == ids
+
+
+@pytest.mark.usefixtures("small")
+def test_a_letter_far_behind_is_found_by_its_id(office: Office, bury: Bury, broker: Broker) -> None:
+    ids = bury(13)
+    assert office.post(DROP, {"ids": [ids[12], ids[1]]}) == {"dropped": 2, "left": 11}
+    assert office.post(REPLAY, {"ids": [ids[11]]}) == {"replayed": 1, "left": 10}
+    assert [told["id"] for told in broker.take(QUEUE, 1)] == ids[11:12]
+    assert shown(office) == [ids[0], *ids[2:11]]
+
+
+@pytest.mark.usefixtures("small")
+def test_when_the_time_is_over_the_answer_says_how_many_are_left(
     office: Office, bury: Bury, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dead_letters, "MOST", 5)
-    monkeypatch.setattr(dead_letters, "WINDOW", 2)
+    monkeypatch.setattr(dead_letters, "WORK_S", 0.0)
     ids = bury(7)
     assert office.post(REPLAY, {}) == {"replayed": 5, "left": 2}
     assert office.post(REPLAY, {}) == {"replayed": 2, "left": 0}
@@ -310,8 +351,10 @@ def test_of_many_letters_so_many_are_replayed_in_one_call(
 
 
 def test_administrators_who_work_at_once_lose_nothing_and_send_nothing_twice(
-    office: Office, bury: Bury, broker: Broker
+    office: Office, bury: Bury, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for limit in ("TURN_S", "CALL_S"):  # the last of fifteen must get their turn on a slow machine, too
+        monkeypatch.setattr(dead_letters, limit, 60.0)
     ids = bury(30)
     works: list[tuple[str, Json]] = [(REPLAY, {}), (REPLAY, {"ids": ids[:20]}), (DROP, {"ids": ids[10:15]})] * 3
     with ThreadPoolExecutor(12) as pool:
@@ -333,6 +376,22 @@ def test_who_dropped_what_stands_in_the_log(office: Office, bury: Bury, caplog: 
     assert (line["id"], line["type"], line["service"]) == (ids[1], "user.registered", "toys")
     assert UUID(line["by"])
     assert shown(office) == ids[:1]
+
+
+@pytest.mark.parametrize(("path", "told"), [(DROP, "dead_letter_dropped"), (REPLAY, "dead_letters_replayed")])
+def test_what_may_still_come_back_is_not_in_the_log(
+    office: Office, bury: Bury, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, path: str, told: str
+) -> None:
+    """A channel that does not close may never have brought the broker what it was to forget."""
+    ids = bury(1)
+
+    async def break_off(*_: Any) -> None:
+        raise ConnectionError("the broker went away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DeadLetters, "_renew", break_off)
+        assert office.client.post(path, headers=office.headers, json={"ids": ids}).status_code == 503
+    assert told not in [record.msg["event"] for record in caplog.records if isinstance(record.msg, dict)]
 
 
 def test_without_the_broker_nothing_can_be_done_and_nothing_is_lost(
@@ -439,6 +498,70 @@ def test_a_letter_goes_only_when_its_copy_is_confirmed(
     assert office.client.post(REPLAY, headers=office.headers, json={}).status_code == 503
     eventually(lambda: broker.size(DEAD) == 1)
     assert shown(office) == ids[1:2]
+
+
+def test_letters_are_read_beside_the_event_loop(office: Office, bury: Bury, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundred megabytes of them would hold up everybody else whom the process answers."""
+    bury(2)
+    found: list[bool] = []
+
+    def on_a_loop(work: Callable[..., Any]) -> Callable[..., Any]:
+        def noting(*args: Any) -> Any:
+            found.append(asyncio._get_running_loop() is not None)
+            return work(*args)
+
+        return noting
+
+    for name in ("_read", "_shown"):
+        monkeypatch.setattr(letters, name, on_a_loop(getattr(letters, name)))
+    office.get(LETTERS)
+    assert found == [False] * 4
+    office.post(REPLAY, {})
+    assert found == [False] * 6, "nobody wants to see what is only sent on"
+
+
+def test_a_look_needs_no_turn_and_no_connection_of_the_pool(
+    build: Build, bury: Bury, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is when a service is stuck that somebody looks."""
+    bury(3)
+    made: list[Service] = []
+    office = build(parts=lambda service: (service.says(), made.append(service))[0])
+    with engine.connect() as other, ExitStack() as held:
+        assert take(other, f"stoa.dead.{engine.url.database}")
+        with suppress(PoolTimeout):
+            while True:
+                held.enter_context(made[0].engine.connect())
+        told = office.get(AT)
+        let_go(other)
+        assert len(shown(office)) == 3
+    assert (told["dead_letters"], told["outbox"]["waiting"], told["broker"]) == (3, 0, "ok")
+
+
+def test_what_is_parked_is_told_and_sent_again_when_somebody_says_so(
+    build: Build,
+    bury: Bury,
+    sessions: Sessions,
+    registered: Registered,
+    broker: Broker,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bury(0)
+    tap = broker.tap("user.registered")
+    event = registered()
+    with sessions.begin() as session:
+        say(session, event, event)
+        mark_failed(session, [min(row.seq for row in unsent(session, 2))], park_after=1)
+    office = build(parts=lambda service: service.says())
+    told = office.get(AT)["outbox"]
+    assert (told["waiting"], told["parked"]) == (2, 1)
+    assert office.post(RETRY, {}) == {"retried": 1}
+    assert len(broker.take(tap, 2)) == 2
+    eventually(lambda: office.get(AT)["outbox"] == {"waiting": 0, "oldest_s": None, "parked": 0})
+    assert office.post(RETRY, {}) == {"retried": 0}
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "outbox_retried" in line]
+    assert [(line["count"], line["service"]) for line in lines] == [(1, "toys"), (0, "toys")]
+    assert UUID(lines[0]["by"])
 
 
 def test_a_lock_that_does_not_come_free_is_said_so(
