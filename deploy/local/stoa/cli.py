@@ -18,7 +18,7 @@ from rich.console import Console
 from common.service_tokens import new_service_key
 from stoa import locking, publishing
 from stoa.credentials import read_credentials, sister_keys
-from stoa.faring import dead_letters, fares_table, how_all_fare, letters_table
+from stoa.faring import dead_letters, exit_code, fares_table, how_all_fare, letters_table
 from stoa.importing import Left, Mode, OnError, Wishes, door, import_file
 from stoa.operating import Rebuildable, change, run_command
 from stoa.preflight import NotNow
@@ -146,11 +146,11 @@ def reconcile() -> None:
 
 @app.command()
 def outbox(url: Url = None, admin_username: Username = None, admin_password: Password = None) -> None:
-    """Show what waits and what died in each service; the exit code is 0 only if nothing is left to be done."""
+    """Show what waits and what died in each service; exit code 0 nothing to do, 1 something, 2 not all were asked."""
     with _sentences(2):
         lines = how_all_fare(door(read_settings(), url, admin_username, admin_password))
         console.print(fares_table(lines))
-        raise typer.Exit(0 if all(line.well for line in lines) else 1)
+        raise typer.Exit(exit_code(lines, well=all(line.well for line in lines)))
 
 
 @app.command("dead-letters")
@@ -160,11 +160,12 @@ def show_dead_letters(
     admin_username: Username = None,
     admin_password: Password = None,
 ) -> None:
-    """List the events that services could not handle; the exit code is 0 only if there are none."""
+    """List the events that services could not handle; exit code 0 none, 1 some, 2 not all were asked."""
     with _sentences(2):
-        letters = dead_letters(door(read_settings(), url, admin_username, admin_password), services or SCHEMAS)
-        console.print(letters_table(letters) if letters else "There are no dead letters.", soft_wrap=True)
-        raise typer.Exit(1 if letters else 0)
+        lines = dead_letters(door(read_settings(), url, admin_username, admin_password), services or SCHEMAS)
+        code = exit_code(lines, well=not any(line.told["count"] for line in lines if line.told))
+        console.print(letters_table(lines) if code else "There are no dead letters.")
+        raise typer.Exit(code)
 
 
 @app.command()

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from stoa.importing import Door
 from stoa.preflight import NotNow
 
-ANSWER_S = 30.0
-"""Longer than a service looks for its broker."""
+ANSWER_S = 40.0
+"""Longer than a service works on dead letters for one call."""
 PREFIXES = {
     "auth": "/api/auth",
     "catalog": "/api/products",
@@ -24,9 +25,15 @@ PREFIXES = {
 NO_FIGURE = "–"
 
 
+MOST_LETTERS = 100
+"""As many as a service shows at once."""
+LEFT, UNKNOWN = 1, 2
+"""Exit codes: something is left to be done; not every service could be asked."""
+
+
 @dataclass(frozen=True)
-class Fares:
-    """What a service tells of itself; nothing but why, if it tells nothing."""
+class Told:
+    """What a service answers; nothing but why, if it does not."""
 
     service: str
     told: dict[str, Any] | None
@@ -35,53 +42,69 @@ class Fares:
     @property
     def well(self) -> bool:
         """Whether there is nothing for an operator to do."""
-        return self.told is not None and self.told["broker"] == "ok" and not self.told["dead_letters"]
+        if self.told is None:
+            return False
+        parked = (self.told.get("outbox") or {}).get("parked")
+        return self.told["broker"] == "ok" and not self.told["dead_letters"] and not parked
 
 
-def how_all_fare(gateway: Door) -> list[Fares]:
-    """One line per service. Raises NotNow when nobody can sign in."""
+def how_all_fare(gateway: Door) -> list[Told]:
+    """What each service tells of itself. Raises NotNow when nobody can sign in."""
     with _signed_in(gateway) as http:
-        return [_fares(http, service) for service in PREFIXES]
+        return [_told(http, service) for service in PREFIXES]
 
 
-def dead_letters(gateway: Door, services: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
-    """The oldest hundred of each service. Raises NotNow, for a service that there is not too."""
+def dead_letters(gateway: Door, services: Sequence[str]) -> list[Told]:
+    """The oldest hundred of each service. Raises NotNow when nobody can sign in, or for a service that there is not."""
     unknown = [service for service in services if service not in PREFIXES]
     if unknown:
         raise NotNow(f"There is no service {unknown[0]}; there are {', '.join(PREFIXES)}.")
     with _signed_in(gateway) as http:
-        lists = {service: _asked(http, "GET", _at(service, "dead-letters/?limit=100")) for service in services}
-    return [(service, letter) for service, told in lists.items() for letter in told["results"]]
+        return [_told(http, service, f"dead-letters/?limit={MOST_LETTERS}") for service in services]
 
 
-def fares_table(lines: Sequence[Fares]) -> Table:
-    """The same for people."""
-    result = Table("service", "waiting", "oldest", "dead letters", "broker", box=None, padding=(0, 2))
+def exit_code(lines: Sequence[Told], *, well: bool) -> int:
+    """0 if all answer and all is well."""
+    if any(line.told is None for line in lines):
+        return UNKNOWN
+    return 0 if well else LEFT
+
+
+def fares_table(lines: Sequence[Told]) -> Table:
+    """The same for people. Nothing of what a service says is read as markup."""
+    result = Table("service", "waiting", "oldest", "parked", "dead letters", "broker", box=None, padding=(0, 2))
     for line in lines:
         if line.told is None:
-            result.add_row(line.service, NO_FIGURE, NO_FIGURE, NO_FIGURE, f"[red]{line.why}[/red]")
+            result.add_row(line.service, *[NO_FIGURE] * 4, Text(line.why), style="red")
             continue
-        outbox = line.told["outbox"] or {"waiting": None, "oldest_s": None}
-        oldest = NO_FIGURE if outbox["oldest_s"] is None else f"{outbox['oldest_s']:.1f} s"
-        figures = _figure(outbox["waiting"]), oldest, _figure(line.told["dead_letters"])
-        result.add_row(line.service, *figures, line.told["broker"], style="" if line.well else "red")
+        outbox = line.told["outbox"] or {}
+        oldest = NO_FIGURE if outbox.get("oldest_s") is None else f"{outbox['oldest_s']:.1f} s"
+        figures = _figure(outbox.get("waiting")), oldest, _figure(outbox.get("parked"))
+        last = _figure(line.told["dead_letters"]), Text(str(line.told["broker"]))
+        result.add_row(line.service, *figures, *last, style="" if line.well else "red")
     return result
 
 
-def letters_table(letters: Sequence[tuple[str, dict[str, Any]]]) -> Table:
-    """One row per letter, the oldest of each service first."""
-    result = Table("service", "id", "type", "reason", "tries", "died", box=None, padding=(0, 2))
-    for service, letter in letters:
-        row = letter["id"], letter["type"] or NO_FIGURE, letter["reason"], str(letter["attempts"])
-        result.add_row(service, *row, letter["died_at"] or NO_FIGURE)
+def letters_table(lines: Sequence[Told]) -> Table:
+    """One row per letter, the oldest of each service first, how many more there are, and who did not answer."""
+    whole = Column("id", no_wrap=True, overflow="fold")
+    result = Table("service", whole, "type", "reason", "tries", "died", box=None, padding=(0, 2))
+    for line in lines:
+        for letter in line.told["results"] if line.told else ():
+            row = (letter[name] for name in ("id", "type", "reason", "attempts", "died_at"))
+            result.add_row(line.service, *(Text(NO_FIGURE if value is None else str(value)) for value in row))
+        if line.told is None:
+            result.add_row(line.service, NO_FIGURE, NO_FIGURE, Text(line.why), style="red")
+        elif line.told["left"]:
+            result.add_row(line.service, f"and {line.told['left']} more")
     return result
 
 
-def _fares(http: httpx.Client, service: str) -> Fares:
+def _told(http: httpx.Client, service: str, more: str = "") -> Told:
     try:
-        return Fares(service, _asked(http, "GET", _at(service)))
+        return Told(service, _asked(http, "GET", _at(service, more)))
     except NotNow as failure:
-        return Fares(service, None, failure.sentence)
+        return Told(service, None, failure.sentence)
 
 
 def _at(service: str, more: str = "") -> str:

@@ -9,7 +9,16 @@ from stoa.faring import PREFIXES
 
 pytestmark = pytest.mark.unit
 
-LETTER = {"id": "event-1", "type": None, "reason": "undecodable", "attempts": 5, "died_at": None}
+LETTER = {
+    "id": "01890000-0000-7000-8000-000000000000",
+    "type": None,
+    "reason": "undecodable",
+    "attempts": 5,
+    "died_at": None,
+}
+
+PARKED = {"waiting": 2, "oldest_s": 0.5, "parked": 1}
+NO_LETTERS = {"count": 0, "left": 0, "results": []}
 
 
 @pytest.fixture
@@ -17,9 +26,10 @@ def shop():
     with fake_sister() as shop:
         shop.answer("POST", "/api/auth/login/", lambda *_: (200, {"access_token": "good"}))
         for service, prefix in PREFIXES.items():
-            fine = {"service": service, "outbox": {"waiting": 7, "oldest_s": 1.5}, "dead_letters": 0, "broker": "ok"}
+            outbox = {"waiting": 7, "oldest_s": 1.5, "parked": 0}
+            fine = {"service": service, "outbox": outbox, "dead_letters": 0, "broker": "ok"}
             shop.answer("GET", f"{prefix}/operations/", lambda *_, fine=fine: (200, fine))
-            shop.answer("GET", f"{prefix}/operations/dead-letters/", lambda *_: (200, {"count": 0, "results": []}))
+            shop.answer("GET", f"{prefix}/operations/dead-letters/", lambda *_: (200, NO_LETTERS))
         yield shop
 
 
@@ -27,8 +37,8 @@ def shop():
 def run(shop, tmp_path, monkeypatch):
     monkeypatch.setenv("STOA_RUN", str(tmp_path / "run"))
 
-    def invoke(*words, url=shop.url):
-        done = CliRunner().invoke(cli.app, [*words, "--url", url], env={"COLUMNS": "200"})
+    def invoke(*words, url=shop.url, columns=200):
+        done = CliRunner().invoke(cli.app, [*words, "--url", url], env={"COLUMNS": str(columns)})
         return done.exit_code, " ".join(done.output.split())
 
     return invoke
@@ -42,29 +52,54 @@ def test_when_all_is_well_so_is_the_exit_code(run, shop):
 
 
 @pytest.mark.parametrize(
-    ("status", "told", "shown"),
+    ("status", "told", "shown", "left"),
     [
-        (200, {"outbox": None, "dead_letters": 3, "broker": "ok"}, "cart – – 3 ok"),
-        (200, {"outbox": None, "dead_letters": None, "broker": "away"}, "cart – – – away"),
-        (503, {"detail": "the database does not answer"}, "cart – – – The shop refuses it (503): the database"),
+        (200, {"outbox": None, "dead_letters": 3, "broker": "ok"}, "cart – – – 3 ok", 1),
+        (200, {"outbox": None, "dead_letters": None, "broker": "away"}, "cart – – – – away", 1),
+        (200, {"outbox": PARKED, "dead_letters": 0, "broker": "ok"}, "cart 2 0.5 s 1 0 ok", 1),
+        (
+            503,
+            {"detail": "[red]no[/red] database"},
+            "cart – – – – The shop refuses it (503): [red]no[/red] database",
+            2,
+        ),
     ],
 )
-def test_what_is_amiss_in_one_service_is_told_beside_the_others(run, shop, status, told, shown):
+def test_what_is_amiss_in_one_service_is_told_beside_the_others(run, shop, status, told, shown, left):
     shop.answer("GET", "/api/cart/operations/", lambda *_: (status, told))
     code, said = run("outbox")
-    assert code == 1
+    assert code == left
     assert shown in said
     assert said.count("1.5 s") == 5
 
 
 def test_dead_letters_of_one_service_are_listed(run, shop):
-    shop.answer("GET", "/api/cart/operations/dead-letters/", lambda *_: (200, {"count": 1, "results": [LETTER]}))
+    many = {"count": 8, "left": 7, "results": [LETTER]}
+    shop.answer("GET", "/api/cart/operations/dead-letters/", lambda *_: (200, many))
     code, said = run("dead-letters", "cart")
-    assert (code, "cart event-1 – undecodable 5 –" in said) == (1, True)
+    assert (code, f"cart {LETTER['id']} – undecodable 5 – cart and 7 more" in said) == (1, True)
     assert [path for _, path, _ in shop.asked if "dead" in path] == ["/api/cart/operations/dead-letters/?limit=100"]
     assert run("dead-letters", "catalog")[0] == 0
     code, said = run("dead-letters", "shelf")
     assert (code, "There is no service shelf" in said) == (2, True)
+
+
+def test_an_id_can_be_copied_from_a_narrow_terminal_and_nothing_is_read_as_markup(run, shop):
+    odd = LETTER | {"type": "[b]x[/b]", "reason": "a reason that is longer than the room there is for it"}
+    shop.answer(
+        "GET", "/api/cart/operations/dead-letters/", lambda *_: (200, NO_LETTERS | {"results": [odd], "count": 1})
+    )
+    code, said = run("dead-letters", "cart", columns=100)
+    assert (code, LETTER["id"] in said, "[b]x[/b]" in said) == (1, True, True)
+
+
+def test_a_service_that_does_not_answer_hides_no_letters_of_the_others(run, shop):
+    shop.answer("GET", "/api/auth/operations/dead-letters/", lambda *_: (503, {"detail": "the [b]broker[/b] is away"}))
+    shop.answer(
+        "GET", "/api/cart/operations/dead-letters/", lambda *_: (200, NO_LETTERS | {"results": [LETTER], "count": 1})
+    )
+    code, said = run("dead-letters")
+    assert (code, LETTER["id"] in said, "(503): the [b]broker[/b] is away" in said) == (2, True, True)
 
 
 def test_who_cannot_look_is_told_why(run, shop):
