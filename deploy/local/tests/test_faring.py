@@ -1,11 +1,14 @@
 """`stoa outbox` and `stoa dead-letters`: what waits and what died is told, and by the exit code too."""
 
+import re
+
 import pytest
 from typer.testing import CliRunner
 
 from common.testing.sisters import fake_sister
 from stoa import cli
 from stoa.faring import PREFIXES
+from stoa.settings import ROOT
 
 pytestmark = pytest.mark.unit
 
@@ -109,3 +112,11 @@ def test_who_cannot_look_is_told_why(run, shop):
         assert (code, "(401): wrong name or password." in said) == (2, True)
         code, said = run(command, url="http://127.0.0.1:1")
         assert (code, "does not answer" in said) == (2, True)
+
+
+def test_the_gateway_and_the_pages_know_the_same_prefixes():
+    page = (ROOT / "gateway/portal/portal/static/parts/operations.js").read_text()
+    assert dict(re.findall(r'^  (\w+): "(/api/[\w-]+)",$', page, re.MULTILINE)) == PREFIXES
+    (table,) = re.findall(r"\$paths := dict (.*?) -\}\}", (ROOT / "gateway/routes.yaml").read_text(), re.DOTALL)
+    led = {service: prefixes.split("|")[0] for service, prefixes in re.findall(r'"(\w+)" "([^"]+)"', table)}
+    assert led == PREFIXES

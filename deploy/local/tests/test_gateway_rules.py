@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from stoa.faring import PREFIXES
+
 HIDDEN = [
     *("/internal", "/internal/", "/internal/reservations/", "/metrics", "/metrics/", "/readyz", "/healthz", "/livez"),
     *("/openapi.json", "/docs/openapi", "/redoc", "/ping", "/dashboard/"),
@@ -25,8 +27,7 @@ HIDDEN = [
     *("//internal/x/", "/./internal/", "/api/internal/", "/api/../internal/", "/internal%2fx", "/api//internal/"),
 ]
 METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "BREW"]
-PREFIXES = ["/api/auth", "/api/products", "/api/cart", "/api/orders", "/api/realtime"]
-PREFIXES += ["/api/notifications", "/api/webhooks"]
+OWNED = [*PREFIXES.values(), "/api/webhooks"]
 OWN_PAGES = {"page-404@file", "page-426@file", "page-fine@file"}
 PAGES = {"account-pages@file", "pages@file"}
 """Those whose content security policy is the page's own."""
@@ -96,7 +97,7 @@ def test_the_pages_for_everything_else_lead_to_the_portal_and_nowhere_else(defau
     assert all(router["middlewares"][-1] in OWN_PAGES for router in pages)
 
 
-@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize("prefix", OWNED)
 @pytest.mark.parametrize("method", METHODS[:7])
 def test_a_prefix_ends_at_a_path_boundary(default_front, prefix, method):
     def owners(path):

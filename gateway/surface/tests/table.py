@@ -1,5 +1,7 @@
 """The role matrix: every operation of all six services, who may knock at it, and what each is answered."""
 
+from stoa.faring import PREFIXES
+
 from .callers import PASSWORD
 from .doors import Door, Inside, Service, sends
 from .making import (
@@ -129,8 +131,8 @@ realtime.everyone("GET", "/api/realtime/top/", 200)
 realtime.members("POST", "/api/realtime/ticket/", 200)
 
 ALL = (auth, catalog, cart, orders, notifier, realtime)
-PREFIXES = ("/api/auth", "/api/products", "/api/cart", "/api/orders", "/api/notifications", "/api/realtime")
-for service, prefix in zip(ALL, PREFIXES, strict=True):
+for service in ALL:
+    prefix = PREFIXES[service.name]
     service.admins("GET", f"{prefix}/operations/", 200)
     service.admins("POST", f"{prefix}/operations/outbox/retry/", 200)
     service.admins("GET", f"{prefix}/operations/dead-letters/", 200)
