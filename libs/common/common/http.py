@@ -59,9 +59,16 @@ def _passed_on() -> dict[str, str]:
 
 
 @lru_cache(1)
-def _trusted() -> ssl.SSLContext:
-    """Whom https believes, read once: it takes longer than all the rest of a client."""
-    return httpx.create_ssl_context(trust_env=False)
+def _authorities() -> bytes:
+    """The certificates of whom https believes, DER, read once: that takes as long as making a context of them."""
+    return b"".join(httpx.create_ssl_context(trust_env=False).get_ca_certs(binary_form=True))
+
+
+def _tls(base_url: str) -> ssl.SSLContext:
+    """A client's own context, as its pool changes it; one that believes nobody where the address is not https."""
+    if base_url.startswith("https:"):
+        return ssl.create_default_context(cadata=_authorities())
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class Sister:
@@ -82,7 +89,7 @@ class Sister:
             timeout=httpx.Timeout(timeout_s, connect=CONNECT_S),
             limits=httpx.Limits(max_connections=MOST_CONNECTIONS, keepalive_expiry=60),
             trust_env=False,
-            verify=_trusted(),
+            verify=_tls(base_url),
         )
 
     def get(self, path: str, **params: Any) -> tuple[int, Any]:
@@ -126,7 +133,7 @@ class AsyncSister:
         self._badge = badge
         self._timeout_s = timeout_s
         self._breaker = Breaker()
-        self._client = httpx.AsyncClient(base_url=base_url, timeout=timeout_s, trust_env=False, verify=_trusted())
+        self._client = httpx.AsyncClient(base_url=base_url, timeout=timeout_s, trust_env=False, verify=_tls(base_url))
 
     async def get(self, path: str) -> tuple[int, Any]:
         """Status and JSON body of a GET."""

@@ -3,11 +3,13 @@
 import asyncio
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
+import httpx
 import pytest
 from structlog.contextvars import bound_contextvars
 
@@ -281,3 +283,23 @@ def test_the_event_loops_client_has_a_breaker_too(sister: FakeSister) -> None:
 def test_the_event_loops_client_answers(sister: FakeSister) -> None:
     sister.answer("GET", "/", lambda *_: (200, {"ok": True}))
     assert json.dumps(asyncio.run(ask_all(sister.url, 2))) == '[[200, {"ok": true}], [200, {"ok": true}]]'
+
+
+def context_of(client: httpx.Client) -> ssl.SSLContext:
+    """What the connections of a client are wrapped in."""
+    context: ssl.SSLContext = client._transport._pool._ssl_context  # type: ignore[attr-defined]
+    return context
+
+
+def test_clients_share_no_tls_context_and_the_authorities_are_read_once(
+    call: Callable[..., Sister], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    http._authorities.cache_clear()
+    read = []
+    make = httpx.create_ssl_context
+    monkeypatch.setattr(httpx, "create_ssl_context", lambda **how: read.append(how) or make(**how))
+    plain, *other = (context_of(call(url)._client) for url in ("http://a", "http://a", "https://b", "https://b"))
+    assert len({plain, *other}) == 4
+    assert {(one.verify_mode, one.check_hostname) for one in (plain, *other)} == {(ssl.CERT_REQUIRED, True)}
+    assert [len(one.get_ca_certs()) > 50 for one in (plain, *other)] == [False, False, True, True]
+    assert len(read) == 1
