@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from common.database import Sessions, retried
-from common.dead_letters import DeadLetters
+from common.dead_letters import MOST_UNACKED, DeadLetters
 from common.errors import Unavailable
 from common.fields import Body, UtcTime, View
 from common.knocking import Admin, for_admins, from_state
@@ -22,8 +22,8 @@ log = structlog.get_logger(__name__)
 
 SHOWN = 50
 MOST_NAMED = 500
-DEEPEST = 1_000_000
-"""Letters of a hundred bytes, of which the queue holds no more than 100 MB; the shortest event is longer."""
+DEEPEST = MOST_UNACKED - MOST_SHOWN
+"""As deep as one call can look."""
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ID, strip_whitespace=False)]
 Ids = Annotated[list[Id], Field(min_length=1, max_length=MOST_NAMED)]
