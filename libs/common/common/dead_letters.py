@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import AMQPException
 from sqlalchemy import Connection, Engine
 
@@ -28,9 +28,9 @@ log = structlog.get_logger(__name__)
 CHUNK = 500
 """Letters read, sent again or dropped one after another, before the time is looked at."""
 MOST_UNACKED = 65_535
-"""Letters that one call can have in hand (AMQP 0-9-1: the prefetch count is a short). What a closed channel gives back
-comes first the next time, and so the order stays. (What is requeued by nack or reject goes to the end, on RabbitMQ
-3.10.) All together are 100 MB at the very most, as the queue holds no more."""
+"""Letters that one call can have in hand (AMQP 0-9-1: the prefetch count is a short), 100 MB at the very most, as the
+queue holds no more. It takes all: what a closed channel gives back comes first the next time, but behind what was given
+back before. (What is requeued by nack or reject goes to the end, on RabbitMQ 3.10.)"""
 RENEW_AT = 10
 """Returns after which a letter is put back as a copy that has none. RabbitMQ 4 throws away what was returned 20 times
 where a queue does not set a limit of its own; this one does not, and could not be declared anew with one."""
@@ -54,17 +54,39 @@ class BrokerAway(Unavailable):
 
 @dataclass
 class Hand:
-    """Who holds letters: of `count` that there were, `parted` are gone; `old` ones were returned often."""
+    """Who holds letters: of `count`, `parted` are gone, `due` were not looked at yet, `old` were returned often."""
 
     channel: AbstractChannel
+    queue: AbstractQueue
     count: int
     parted: int = 0
+    due: int = 0
+    tag: str | None = None
+    coming: asyncio.Queue[AbstractIncomingMessage] = field(default_factory=asyncio.Queue)
     old: list[Letter] = field(default_factory=list)
 
     @property
     def left(self) -> int:
         """How many there are now."""
         return self.count - self.parted
+
+    async def reach_for_all(self) -> None:
+        """Have them handed out, by one consumer: of what is given back the broker keeps the order of those alone."""
+        if count := min(self.count, MOST_UNACKED):
+            await self.channel.set_qos(prefetch_count=count)
+            self.tag, self.due = await self.queue.consume(self.coming.put), count
+
+    async def take(self, most: int) -> Sequence[Letter]:
+        """So many of those that are due; when fewer come, somebody else has the others: the management page, say."""
+        wanted, messages = min(most, self.due), list[AbstractIncomingMessage]()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TAKE_S):
+                while len(messages) < wanted:
+                    messages.append(await self.coming.get())
+        self.due = self.due - wanted if len(messages) == wanted else 0
+        letters = await asyncio.to_thread(read_letters, messages)
+        self.old += [letter for letter in letters if letter.deliveries >= RENEW_AT]
+        return letters
 
     async def part_with(self, letter: Letter) -> None:
         """Let the queue forget it."""
@@ -106,10 +128,12 @@ class DeadLetters:
         if not self.hears:
             return Look(0, 0, [])
         passed, shown = 0, list[Letter]()
-        async with self._in_hand() as hand:
-            async for letters in self._chunks(hand, max(CHUNK, offset + limit)):
+        async with self._in_hand() as hand, aclosing(self._chunks(hand)) as chunks:
+            async for letters in chunks:
                 shown += letters[max(0, offset - passed) :]
                 passed += len(letters)
+                if len(shown) >= limit:
+                    break
         shown = shown[:limit]
         return Look(hand.count, max(0, hand.count - offset - len(shown)), shown)
 
@@ -144,7 +168,8 @@ class DeadLetters:
         async with self._connected() as connection, self._locked():
             channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
             await declare_queue(channel, self._service)
-            hand = Hand(channel, await self._waiting(channel))
+            queue = await channel.get_queue(dead_letter_name(self._service))
+            hand = Hand(channel, queue, await self._waiting(channel))
             yield hand
             await self._renew(hand)
             await channel.close()
@@ -162,39 +187,30 @@ class DeadLetters:
     async def _chosen(self, hand: Hand, ids: Collection[str]) -> AsyncIterator[Sequence[Letter]]:
         """The letters of these events, all if none is named; none is looked for after the chunk with the last."""
         missing = set(ids)
-        async with aclosing(self._chunks(hand, hand.count)) as chunks:
+        async with aclosing(self._chunks(hand)) as chunks:
             async for letters in chunks:
                 yield [letter for letter in letters if not ids or letter.id in ids]
                 missing -= {letter.id for letter in letters}
                 if ids and not missing:
                     return
 
-    async def _chunks(self, hand: Hand, most: int) -> AsyncGenerator[Sequence[Letter]]:
-        """Chunk after chunk, until there were so many, none are left, or the time is over.
-
-        All come by one consumer: what several had would come back in another order.
-        """
+    async def _chunks(self, hand: Hand) -> AsyncGenerator[Sequence[Letter]]:
+        """Chunk after chunk, until none are left or the time is over."""
         clock = asyncio.get_running_loop().time
-        until, wanted = clock() + WORK_S, min(hand.count, most, MOST_UNACKED)
-        if not wanted:
-            return
-        coming: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
-        await hand.channel.set_qos(prefetch_count=wanted)
-        queue = await hand.channel.get_queue(dead_letter_name(self._service))
-        tag = await queue.consume(coming.put)
-        while wanted > 0:
-            messages = await _some(coming, min(wanted, CHUNK))
-            letters = await asyncio.to_thread(read_letters, messages)
-            hand.old += [letter for letter in letters if letter.deliveries >= RENEW_AT]
-            yield letters
-            complete = len(letters) == min(wanted, CHUNK)
-            wanted = wanted - len(letters) if complete and clock() < until else 0
-        await queue.cancel(tag)
+        until = clock() + WORK_S
+        await hand.reach_for_all()
+        while hand.due:
+            yield await hand.take(CHUNK)
+            if clock() >= until:
+                return
 
     async def _renew(self, hand: Hand) -> None:
-        """Put letters that were looked at often back as copies, before the broker loses patience with them."""
-        old = [letter for letter in hand.old if not letter.message.processed]
-        for window in _windows(old):
+        """Put letters that were handed out often back as copies, before the broker loses patience with them."""
+        while hand.due:
+            await hand.take(CHUNK)
+        if hand.tag is not None:
+            await hand.queue.cancel(hand.tag)
+        for window in _windows([letter for letter in hand.old if not letter.message.processed]):
             await _resend(hand, window, self._as_it_was)
             hand.parted -= len(window)
 
@@ -255,16 +271,6 @@ class DeadLetters:
             if clock() > until:
                 raise Unavailable("somebody else is at these dead letters; ask again shortly")
             await asyncio.sleep(POLL_S)
-
-
-async def _some(coming: asyncio.Queue[AbstractIncomingMessage], count: int) -> Sequence[AbstractIncomingMessage]:
-    """So many messages; fewer when somebody else has them: the management page, say."""
-    found: list[AbstractIncomingMessage] = []
-    with suppress(TimeoutError):
-        async with asyncio.timeout(TAKE_S):
-            while len(found) < count:
-                found.append(await coming.get())
-    return found
 
 
 async def _resend(hand: Hand, letters: Sequence[Letter], send: Send) -> None:

@@ -288,6 +288,21 @@ def test_a_letter_is_not_thrown_away_by_the_broker_because_it_was_looked_at_ofte
     assert ([letter["id"] for letter in first["results"]], broker.size(DEAD)) == (ids, 3)
 
 
+@pytest.mark.usefixtures("small")
+def test_nor_because_others_were_looked_at_often(
+    office: Office, bury: Bury, broker: Broker, servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those behind the last one that is shown were handed out with it."""
+    vhost = urlsplit(broker.url).path.strip("/")
+    policy = {"pattern": "dead$", "definition": {"delivery-limit": 5}, "apply-to": "queues"}
+    manage(servers.broker, servers.management, "PUT", f"policies/{vhost}/impatient", policy)
+    monkeypatch.setattr(dead_letters, "RENEW_AT", 3)
+    ids = bury(40)
+    for _ in range(9):
+        assert shown(office, 1) == ids[:1]
+    assert (shown(office), broker.size(DEAD)) == (ids, 40)
+
+
 def test_a_dead_letter_that_is_replayed_has_its_effect_once(
     office: Office, bury: Bury, broker: Broker, listening: Callable[[], Any], effects: Callable[[], list[str]]
 ) -> None:
@@ -328,6 +343,14 @@ def test_more_letters_than_one_chunk_are_replayed_in_one_call(office: Office, bu
     ids = bury(13)
     assert office.post(REPLAY, {}) == {"replayed": 13, "left": 0}
     assert [told["id"] for told in broker.take(QUEUE, 13)] == ids
+
+
+@pytest.mark.usefixtures("small")
+def test_the_order_stays_whatever_was_looked_for(office: Office, bury: Bury) -> None:
+    ids = bury(60)
+    for limit in (100, 3, 2, 100):
+        assert office.post(DROP, {"ids": ["never-heard-of"]}) == {"dropped": 0, "left": 60}
+        assert shown(office, limit) == ids[:limit]
 
 
 @pytest.mark.usefixtures("small")
