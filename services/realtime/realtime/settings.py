@@ -29,5 +29,5 @@ class RealtimeSettings(Settings):
     """Sockets of one address that this process holds open, 0 for no limit."""
     sockets_per_user: int = Field(default_factory=_most_sockets, ge=0)
     """The same for those of one signed-in user, wherever they come from."""
-    messages_per_s: int = Field(20, ge=0)
+    messages_per_s: int = Field(default_factory=lambda known: 20 if known["rate_limits"] == "on" else 0, ge=0)
     """What a client may say on one socket, 0 for no limit (design: reliability 3.9)."""

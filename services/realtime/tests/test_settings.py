@@ -22,7 +22,9 @@ def test_the_limits_of_the_gateway_hold_for_sockets_too(
 ) -> None:
     for name in ("RATE_LIMITS", "LIMIT_SOCKETS", "SOCKETS_PER_ADDRESS", "SOCKETS_PER_USER"):
         monkeypatch.delenv(f"STOA_{name}", raising=False)
+    monkeypatch.delenv("STOA_MESSAGES_PER_S", raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     settings = RealtimeSettings(database_url="unused://", broker_url="unused://", redis_url="unused://")
     assert (settings.sockets_per_address, settings.sockets_per_user) == (per_address, per_user)
+    assert settings.messages_per_s == (0 if "STOA_RATE_LIMITS" in variables else 20)
