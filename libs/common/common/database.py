@@ -91,7 +91,9 @@ def new_engine(url: str, *, pool_size: int = 10, read_timeout_s: int = 5) -> Eng
 
 def new_side_engine(engine: Engine) -> Engine:
     """The same database by connections of one use each: for who must get on while the pool is in use to the last."""
-    return create_engine(engine.url, poolclass=NullPool, **_every_connection(5))
+    beside = create_engine(engine.url, poolclass=NullPool, **_every_connection(5))
+    open_cheaply(beside)
+    return beside
 
 
 def _every_connection(read_timeout_s: int) -> dict[str, Any]:
