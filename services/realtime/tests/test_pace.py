@@ -6,13 +6,12 @@ import pytest
 from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
-from common.ids import new_id
 from common.testing.signing import Signer
 from realtime.main import build
 from realtime.pace import STALL_S, Pace
 from realtime.settings import RealtimeSettings
 
-PATHS = ["/ws/products/", "/ws/echo/", "/ws/orders/", f"/ws/imports/{new_id()}/"]
+PATHS = ["/ws/products/", "/ws/echo/", "/ws/orders/", "/ws/imports/00000000-0000-7000-8000-000000000001/"]
 
 
 def _close_code(socket: WebSocketTestSession) -> int:
