@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from common.testing.sisters import fake_sister
@@ -41,7 +42,8 @@ def run(shop, tmp_path, monkeypatch):
     monkeypatch.setenv("STOA_RUN", str(tmp_path / "run"))
 
     def invoke(*words, url=shop.url, columns=200):
-        done = CliRunner().invoke(cli.app, [*words, "--url", url], env={"COLUMNS": str(columns)})
+        monkeypatch.setattr(cli, "console", Console(width=columns))
+        done = CliRunner().invoke(cli.app, [*words, "--url", url])
         return done.exit_code, " ".join(done.output.split())
 
     return invoke

@@ -36,11 +36,6 @@ def test_who_speaks_too_fast_has_to_go(settings: RealtimeSettings, signer: Signe
         assert _close_code(socket) == 4429
 
 
-@pytest.mark.unit
-def test_it_is_twenty_a_second_unless_it_is_said_otherwise() -> None:
-    assert RealtimeSettings.model_fields["messages_per_s"].default == 20
-
-
 class Clock:
     """Goes on when it is told to."""
 
