@@ -4,7 +4,7 @@ What waits is kept per product, the newest only, so that a slow client costs lit
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +15,7 @@ TRY_LATER = 1013
 
 Frame = dict[str, Any]
 Send = Callable[[Frame], Awaitable[None]]
-Write = Callable[[Frame], bool]
+Write = Callable[[Sequence[Frame]], int]
 Key = int | UUID
 """A product, or an order."""
 
@@ -47,10 +47,10 @@ def text_frame(body: bytes) -> Frame:
 class Listener:
     """A connected client. Whoever sends to it holds `turn`; `send` raises Gone when the client has left.
 
-    `write` leads past the task that sends, for a client whom nothing else is said just now: whether it took the frame.
+    `write` leads past the task that sends, for a client whom nothing else is said just now: how many frames it took.
     """
 
-    def __init__(self, send: Send, timeout_s: float, write: Write = lambda _: False) -> None:
+    def __init__(self, send: Send, timeout_s: float, write: Write = lambda _: 0) -> None:
         self.turn = asyncio.Lock()
         self.only: set[int] | None = None
         """The products it subscribed to; None as long as it listens for all of them."""
@@ -91,9 +91,9 @@ class Listener:
         if self._code is not None:
             return 0
         wanted = [product for product in updates if self.wants(product)]
-        for product in wanted:
-            if not (self._is_idle() and self._write(updates[product])):
-                self._keep(product, updates[product])
+        taken = self._write([updates[product] for product in wanted]) if self._is_idle() else 0
+        for product in wanted[taken:]:
+            self._keep(product, updates[product])
         return len(wanted)
 
     def _is_idle(self) -> bool:

@@ -1,7 +1,7 @@
 """What waits for a client, without any server."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 import pytest
@@ -78,14 +78,14 @@ class Straight:
     """A client, and the way past its task: what went which way."""
 
     def __init__(self, wire: Wire, timeout_s: float = 5) -> None:
-        self.open = True
+        self.room = 9
         self.written: list[str] = []
         self.listener = Listener(wire.send, timeout_s, self._write)
 
-    def _write(self, frame: Frame) -> bool:
-        if self.open:
-            self.written.append(frame["text"])
-        return self.open
+    def _write(self, frames: Sequence[Frame]) -> int:
+        taken = frames[: self.room]
+        self.written += [frame["text"] for frame in taken]
+        return len(taken)
 
 
 def test_a_client_that_has_taken_everything_is_told_at_once() -> None:
@@ -101,16 +101,16 @@ def test_what_does_not_fit_straight_away_waits_and_what_follows_waits_behind_it(
     async def story() -> None:
         wire = Wire()
         client = Straight(wire)
-        client.open = False
-        client.listener.tell(_frames(p1="1"))
-        client.open = True
-        client.listener.tell(_frames(p2="2"))
-        assert client.written == []
+        client.room = 1
+        assert client.listener.tell(_frames(p1="1", p2="2")) == 2
+        client.room = 9
+        client.listener.tell(_frames(p3="3"))
+        assert client.written == ["1"]
         async with client.listener.turn:
             await client.listener.flush()
-        assert wire.taken == ["1", "2"]
-        client.listener.tell(_frames(p1="3"))
-        assert client.written == ["3"]
+        assert wire.taken == ["2", "3"]
+        client.listener.tell(_frames(p1="4"))
+        assert client.written == ["1", "4"]
 
     asyncio.run(story())
 
