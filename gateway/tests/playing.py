@@ -4,11 +4,18 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from playwright.sync_api import WebSocketRoute
+from playwright.sync_api import Page, Route, WebSocketRoute
 
 HIDE = "Object.defineProperty(document, 'hidden', { get: () => window.away ?? false })"
 LOOK = "away => { window.away = away; document.dispatchEvent(new Event('visibilitychange')); }"
 """A tab that nobody sees, for whoever opens it with the one and then says so with the other."""
+
+
+def caught(page: Page, routes: list[Route]) -> Route:
+    """The request that a page has sent, which the test hears of a little later, and only while it waits in the browser."""
+    while not routes:
+        page.wait_for_timeout(20)
+    return routes.pop()
 
 
 class Listening:

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from .browsing import Reader
-from .playing import HIDE, LOOK, order, page_of
+from .playing import HIDE, LOOK, caught, order, page_of
 from .site import PATIENCE_S, Site
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -57,7 +57,7 @@ def test_an_answer_that_comes_late_does_not_take_back_a_move(desk: Page, site: S
     expect(row.get_by_role("button")).to_have_count(2)
     for button in row.get_by_role("button").all():
         expect(button).to_be_disabled()
-    moves.pop().fulfill(json=order(2, "processing"))
+    caught(desk, moves).fulfill(json=order(2, "processing"))
     expect(row.locator(".state")).to_have_text("processing")
     expect(row.get_by_role("button", name="Ship")).to_be_focused()
     late[1].fulfill(json=page_of(order(1, "pending"), order(1, "shipped") | {"id": "o8"}))
@@ -98,13 +98,13 @@ def test_an_upload_that_did_not_get_through_is_sent_again_as_the_same(desk: Page
     expect(desk.locator("#job-share")).to_have_text("0 %")
     expect(desk.locator("#job-errors")).to_be_hidden()
     desk.evaluate(LOOK, True)
-    states.pop().fulfill(json=job | {"processed": 3, "status": "running", "finished_at": None})
+    caught(desk, states).fulfill(json=job | {"processed": 3, "status": "running", "finished_at": None})
     expect(desk.locator("#job-share")).to_have_text("33 %")
     desk.clock.run_for(60_000)
     assert states == []
     with desk.expect_request(f"**{url}"):
         desk.evaluate(LOOK, False)
-    states.pop().fulfill(status=404, json={"detail": "there is no such upload"})
+    caught(desk, states).fulfill(status=404, json={"detail": "there is no such upload"})
     expect(desk.locator("#upload .said")).to_have_text("there is no such upload")
     expect(desk.locator("#job-state")).to_have_text("out of sight")
     assert keys[0] == keys[1] != keys[2]

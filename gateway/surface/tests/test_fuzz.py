@@ -59,6 +59,7 @@ def test_every_operation_of_the_documents_is_asked(promises: dict[str, Any]) -> 
     assert said == {str(door) for door in PROMISED}
 
 
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")  # the services' threads do
 @pytest.mark.parametrize("door", PROMISED, ids=str)
 @schemathesis.pytest.from_fixture("promise").parametrize()
 @effort

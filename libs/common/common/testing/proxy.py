@@ -21,6 +21,7 @@ class Proxy:
         self._flowing.set()
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._visits: set[asyncio.Task[None]] = set()
         self.port = 0
         self.held = 0
         """Bytes that came in while the door was jammed and have not gone on."""
@@ -69,10 +70,12 @@ class Proxy:
             writer.transport.abort()
         self.held = 0
 
-    async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """No coroutine: who comes while the test ends is known, and so cut off, before that could be cancelled."""
         self._writers.add(writer)
-        with suppress(asyncio.CancelledError):  # the end of the test
-            await self._introduce(reader, writer)
+        visit = self._loop.create_task(self._introduce(reader, writer))
+        self._visits.add(visit)
+        visit.add_done_callback(self._visits.discard)
 
     async def _introduce(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -109,6 +112,7 @@ def proxied(url: str) -> Iterator[Proxy]:
     finally:
         proxy.shut()
         asyncio.run_coroutine_threadsafe(_end_tasks(), loop).result(CALL_S)
+        proxy.cut()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
