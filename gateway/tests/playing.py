@@ -12,7 +12,7 @@ LOOK = "away => { window.away = away; document.dispatchEvent(new Event('visibili
 
 
 def caught(page: Page, routes: list[Route]) -> Route:
-    """The request that a page has sent, which the test hears of a little later, and only while it waits in the browser."""
+    """The request that a page has sent. The test hears of it a little later, and only while it waits in the browser."""
     while not routes:
         page.wait_for_timeout(20)
     return routes.pop()
