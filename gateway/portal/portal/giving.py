@@ -8,6 +8,8 @@ from hashlib import sha256
 from starlette.requests import Request
 from starlette.responses import Response
 
+from common.preconditions import is_known
+
 JSON, HTML = "application/json", "text/html"
 
 
@@ -24,9 +26,8 @@ class Made:
         return f'"{sha256(self.content).hexdigest()}"'
 
     def give(self, request: Request, headers: Mapping[str, str]) -> Response:
-        """The bytes, or that the asker has them already (RFC 9110, section 13.1.2)."""
+        """The bytes, or that the asker has them already."""
         headers = {**headers, "ETag": self.etag}
-        known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
-        if self.etag in known or "*" in known:
+        if is_known(self.etag, request.headers.get("if-none-match")):
             return Response(status_code=304, headers=headers)
         return Response(self.content, media_type=self.media_type, headers=headers)

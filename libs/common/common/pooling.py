@@ -28,7 +28,7 @@ OPEN = "open"
 
 
 class Connection(pymysql.Connection):
-    """PyMySQL's, with one TLS context for all that state no options: it looks at no certificate, as PyMySQL's does."""
+    """PyMySQL's, with one TLS context for all that name no authority; like its own, that checks no certificate."""
 
     def _create_ssl_ctx(self, options: Any) -> ssl.SSLContext:
         made: ssl.SSLContext = super()._create_ssl_ctx(options) if options else _unchecked()  # type: ignore[misc]

@@ -5,6 +5,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from common.idempotency import Answer
+from common.preconditions import is_known
 from common.refusals import MEDIA_TYPE
 
 REPLAYED = {"Idempotent-Replayed": "true"}
@@ -20,8 +21,7 @@ def reply(request: Request, answer: Answer) -> Response:
 
 
 def tagged(request: Request, etag: str, view: BaseModel) -> Response:
-    """A resource with its entity tag; 304 when the client has this version already (RFC 9110, section 13.1.2)."""
-    known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
-    if etag in known or "*" in known:
+    """A resource with its entity tag; 304 when the client has this version already."""
+    if is_known(etag, request.headers.get("if-none-match")):
         return Response(status_code=304, headers={"ETag": etag})
     return Response(view.model_dump_json(), media_type="application/json", headers={"ETag": etag})

@@ -273,14 +273,19 @@ def test_what_the_broker_itself_gave_up_tells_so(
     assert letter["died_at"]
 
 
-def test_a_letter_is_not_thrown_away_by_the_broker_because_it_was_looked_at_often(
-    office: Office, bury: Bury, broker: Broker, servers: Servers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """RabbitMQ 4 limits deliveries to 20 where nothing else is said; here a policy does so on any version."""
+@pytest.fixture
+def impatient(broker: Broker, servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RabbitMQ 4 limits deliveries to 20 where nothing else is said; here a policy does so, to 5, on any version."""
     vhost = urlsplit(broker.url).path.strip("/")
     policy = {"pattern": "dead$", "definition": {"delivery-limit": 5}, "apply-to": "queues"}
     manage(servers.broker, servers.management, "PUT", f"policies/{vhost}/impatient", policy)
     monkeypatch.setattr(dead_letters, "RENEW_AT", 3)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_letter_is_not_thrown_away_by_the_broker_because_it_was_looked_at_often(
+    office: Office, bury: Bury, broker: Broker
+) -> None:
     ids = bury(3)
     first = office.get(LETTERS)
     for _ in range(9):
@@ -288,15 +293,9 @@ def test_a_letter_is_not_thrown_away_by_the_broker_because_it_was_looked_at_ofte
     assert ([letter["id"] for letter in first["results"]], broker.size(DEAD)) == (ids, 3)
 
 
-@pytest.mark.usefixtures("small")
-def test_nor_because_others_were_looked_at_often(
-    office: Office, bury: Bury, broker: Broker, servers: Servers, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("small", "impatient")
+def test_nor_because_others_were_looked_at_often(office: Office, bury: Bury, broker: Broker) -> None:
     """Those behind the last one that is shown were handed out with it."""
-    vhost = urlsplit(broker.url).path.strip("/")
-    policy = {"pattern": "dead$", "definition": {"delivery-limit": 5}, "apply-to": "queues"}
-    manage(servers.broker, servers.management, "PUT", f"policies/{vhost}/impatient", policy)
-    monkeypatch.setattr(dead_letters, "RENEW_AT", 3)
     ids = bury(40)
     for _ in range(9):
         assert shown(office, 1) == ids[:1]
