@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
+from typing import cast
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import Table, delete, select
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.orm import Session
 
@@ -21,8 +22,10 @@ from common.errors import Conflict, NotFound
 from common.events.orders import OrderPlaced
 from common.idempotency import Answer, Claim, claim_one, finish, new_claim
 from common.ids import new_id
+from common.tidying import drop_all
 
 ADD_ITEM = "POST /api/cart/add_item/"
+CARTS = cast(Table, Cart.__table__)
 MOST_EXPIRED = 100
 """Carts of guests that are dropped in one transaction, with 100 lines each at most."""
 
@@ -164,16 +167,7 @@ def tidy(sessions: Sessions) -> None:
     with sessions.begin() as session:
         idempotency.purge(session)
         outbox.purge(session, outbox.inbox)
-    while _drop_expired(sessions) == MOST_EXPIRED:
-        pass
-
-
-@retried
-def _drop_expired(sessions: Sessions) -> int:
-    """One chunk; the lines go with the carts."""
-    over = delete(Cart).where(Cart.expires_at <= now()).execution_options(synchronize_session=False)
-    with sessions.begin() as session:
-        return affected(session.execute(over.with_dialect_options(mysql_limit=MOST_EXPIRED)))
+    drop_all(sessions, CARTS, CARTS.c.expires_at <= now(), MOST_EXPIRED)  # the lines go with the carts
 
 
 def _locked_line(session: Session, holder: Holder, product_id: int, expected: Expected) -> tuple[Cart, Line]:

@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
+from common import tidying
 from common.clock import now
 from common.database import Sessions
 from common.errors import NotFound
 from common.ids import new_id
-from notifier.hooks import dispatch, visiting
+from notifier.hooks import visiting
 from notifier.hooks.dispatch import KEEP, tidy_deliveries
 from notifier.hooks.keeping import Keeper, remove_endpoint, rotate_secret
 from notifier.hooks.models import MOST_FAILURES, Delivery, DeliveryState, Endpoint
@@ -88,7 +89,7 @@ def test_what_is_removed_while_it_is_being_sent_to_is_gone(sessions: Sessions, i
 def test_the_log_of_a_removed_one_is_left_to_the_tidying_chunk_by_chunk(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatch, "PURGE_CHUNK", 2)
+    monkeypatch.setattr(tidying, "CHUNK", 2)
     made, kept = (keep(sessions, "https://example.com/", *events) for events in (["*"], ["product.*"]))
     tell(sessions, *(placed(new_id()) for _ in range(5)), ran_low())
     remove_endpoint(sessions, made.id)
@@ -149,7 +150,7 @@ def test_a_secret_that_is_renewed_at_the_moment_it_cannot_be_opened_holds_nothin
 def test_old_deliveries_are_dropped(
     sessions: Sessions, integrator: Integrator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatch, "PURGE_CHUNK", 2)
+    monkeypatch.setattr(tidying, "CHUNK", 2)
     keep(sessions, integrator.url)
     tell(sessions, *(placed(new_id()) for _ in range(5)))
     change(sessions, Delivery, created_at=now() - KEEP)

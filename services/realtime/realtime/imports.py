@@ -21,9 +21,9 @@ from common.coalescer import Coalescer, in_threads
 from common.database import Sessions, is_gone
 from common.errors import Unavailable
 from common.events.catalog import AboutImport
+from common.tidying import drop_all
 from realtime.listener import Dismissed, Listener
 from realtime.models import Import
-from realtime.usecases import drop_all
 
 IMPORTS = cast(Table, Import.__table__)
 

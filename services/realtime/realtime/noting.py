@@ -16,9 +16,10 @@ from common.clock import now
 from common.database import Sessions
 from common.events.orders import OrderCancelled, OrderEvent, OrderPlaced, OrderStatusChanged
 from common.outbox import KEEP_HEARD
+from common.tidying import drop_all
 from realtime.models import ORDERS, CountedOrder, OrderEntry, OrderState
 from realtime.news import Step
-from realtime.usecases import advance, drop_all
+from realtime.usecases import advance
 
 STATE, LOG, COUNTED = (cast(Table, entity.__table__) for entity in (OrderState, OrderEntry, CountedOrder))
 PLACED, CANCELLED = "pending", "cancelled"

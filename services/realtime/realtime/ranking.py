@@ -15,9 +15,10 @@ from sqlalchemy.orm import Session
 
 from common.clock import now
 from common.database import Sessions
+from common.tidying import drop_all
 from realtime.models import SoldIn
 from realtime.schemas import MOST_RANKED
-from realtime.usecases import add_up, drop_all
+from realtime.usecases import add_up
 
 SOLD_IN = cast(Table, SoldIn.__table__)
 

@@ -34,12 +34,13 @@ from common.database import Sessions, retried
 from common.errors import Conflict
 from common.ids import made_at, new_id
 from common.outbox import KEEP_HEARD
+from common.tidying import drop_all
 from realtime.clients import Order, Orders
 from realtime.models import COUNTS, CountedOrder, Heard, Sold, SoldIn, Stream
 from realtime.news import Sale
 from realtime.noting import CANCELLED, note_standing
 from realtime.ranking import Spans, by_spans, span_rows
-from realtime.usecases import Turn, drop_all, take_turn
+from realtime.usecases import Turn, take_turn
 
 COUNTED, HEARD, SOLD, SOLD_IN, STREAM = (
     cast(Table, entity.__table__) for entity in (CountedOrder, Heard, Sold, SoldIn, Stream)

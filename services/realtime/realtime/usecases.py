@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, Table, delete, func, insert, select, update
+from sqlalchemy import Column, Table, func, insert, select, update
 from sqlalchemy.dialects.mysql import insert as upsert
 from sqlalchemy.orm import Session
 
 from common.clock import now
-from common.database import Sessions, affected, retried
+from common.database import Sessions, retried
 from common.outbox import PURGE_CHUNK, inbox, purge
+from common.tidying import drop_all
 from realtime.board import Count
 from realtime.models import COUNTS, ORDERS, LogEntry, OrderEntry, Sold, Stream
 
@@ -76,19 +77,6 @@ def tidy(sessions: Sessions) -> None:
         drop_all(sessions, log, log.c.seq <= _last_outside(sessions, stream, log, at))
     while _purge_inbox(sessions) == PURGE_CHUNK:
         pass
-
-
-def drop_all(sessions: Sessions, table: Table, which: ColumnElement[bool]) -> None:
-    """Drop these rows, a chunk per transaction."""
-    while _drop_some(sessions, table, which) == PURGE_CHUNK:
-        pass
-
-
-@retried
-def _drop_some(sessions: Sessions, table: Table, which: ColumnElement[bool]) -> int:
-    with sessions.begin() as session:
-        some = delete(table).where(which).with_dialect_options(mysql_limit=PURGE_CHUNK)
-        return affected(session.execute(some))
 
 
 def _last_outside(sessions: Sessions, stream: int, log: Table, at: Column[datetime]) -> int:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
+from common import tidying
 from common.clock import now
 from common.database import Sessions, retried
 from realtime import usecases
@@ -88,7 +89,7 @@ def test_the_log_keeps_only_its_window_of_rows(
     sessions: Sessions, product: int, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
     monkeypatch.setattr(usecases, "WINDOW_ROWS", 2)
-    monkeypatch.setattr(usecases, "PURGE_CHUNK", chunk)
+    monkeypatch.setattr(tidying, "CHUNK", chunk)
     for _ in range(4):
         _count(sessions, {product: 1})
     tidy(sessions)

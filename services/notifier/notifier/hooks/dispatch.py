@@ -3,18 +3,22 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import cast
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, Table, and_, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from common.clock import now
-from common.database import Sessions, affected, retried
+from common.database import Sessions, retried
 from common.running import Bell
+from common.tidying import drop_all
 from notifier.hooks.models import AT_ONCE, Delivery, DeliveryState, Endpoint
 
 log = structlog.get_logger(__name__)
+
+DELIVERIES = cast(Table, Delivery.__table__)
 
 SHARE = 4
 """Endpoints visited at once, over all replicas: half of the worker's threads (`deploy`), so that mails have the others
@@ -26,7 +30,6 @@ HANDED_FOR = timedelta(minutes=5)
 """An endpoint handed to the workers is handed over again if none has come there by then, as mails are."""
 KEEP = timedelta(days=14)
 """How long the log of deliveries goes back: as long as the inbox."""
-PURGE_CHUNK = 1000
 
 Visit = tuple[UUID, int]
 """An endpoint, and how many visits it had had when this one was planned: another since then has made it needless."""
@@ -120,12 +123,10 @@ def put_back(sessions: Sessions, visits: Sequence[Visit], seconds: float) -> Non
 
 
 def tidy_deliveries(sessions: Sessions) -> None:
-    """Drop old deliveries, and those of endpoints that were removed, a chunk per transaction."""
-    while _purge(sessions, Delivery.created_at < now() - KEEP) == PURGE_CHUNK:
-        pass
+    """Drop old deliveries, and those of endpoints that were removed."""
+    drop_all(sessions, DELIVERIES, DELIVERIES.c.created_at < now() - KEEP)
     for endpoint_id in _removed(sessions):
-        while _purge(sessions, Delivery.endpoint_id == endpoint_id) == PURGE_CHUNK:
-            pass
+        drop_all(sessions, DELIVERIES, DELIVERIES.c.endpoint_id == endpoint_id)
 
 
 def _removed(sessions: Sessions) -> set[UUID]:
@@ -133,10 +134,3 @@ def _removed(sessions: Sessions) -> set[UUID]:
     with sessions.begin() as session:
         told_of = session.scalars(select(Delivery.endpoint_id).distinct()).all()
         return set(told_of) - set(session.scalars(select(Endpoint.id)))
-
-
-@retried
-def _purge(sessions: Sessions, which: ColumnElement[bool]) -> int:
-    with sessions.begin() as session:
-        some = delete(Delivery).where(which).with_dialect_options(mysql_limit=PURGE_CHUNK)
-        return affected(session.execute(some.execution_options(synchronize_session=False)))
