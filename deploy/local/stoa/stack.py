@@ -28,12 +28,15 @@ class Service:
     worker: Sequence[str] = ()
 
 
+NOTIFIER_THREADS = 8
+"""What notifier's worker sends at once: mails and visits of webhooks."""
+
 SERVICES = (
     Service("auth"),
     Service("catalog", worker=("--pool", "prefork", "--concurrency", "1")),
     Service("cart"),
     Service("orders"),
-    Service("notifier", worker=("--pool", "threads", "--concurrency", "8")),
+    Service("notifier", worker=("--pool", "threads", "--concurrency", str(NOTIFIER_THREADS))),
     Service(
         "realtime",
         grace_s=10,

@@ -12,8 +12,9 @@ from common.database import Sessions
 from common.events import Envelope
 from common.ids import new_id
 from common.testing.explaining import plans, rows_read
+from common.tidying import drop_all
 from notifier.comparing import _settle, known_administrators
-from notifier.hooks.dispatch import KEEP, SHARE, _purge, _removed, _waiting
+from notifier.hooks.dispatch import DELIVERIES, KEEP, SHARE, _removed, _waiting
 from notifier.hooks.keeping import _resume
 from notifier.hooks.models import Delivery, DeliveryState, Endpoint
 from notifier.hooks.queries import list_deliveries
@@ -109,7 +110,7 @@ def busiest(session: Session) -> Endpoint:
         in_one(lambda session: _next(session, busiest(session))),
         in_one(lambda session: _resume(session, busiest(session))),
         _removed,
-        lambda sessions: _purge(sessions, Delivery.created_at < now() - KEEP),
+        lambda sessions: drop_all(sessions, DELIVERIES, DELIVERIES.c.created_at < now() - KEEP),
     ],
     ids=["recalled", "next", "resumed", "removed", "purged"],
 )
