@@ -17,11 +17,13 @@ from sqlalchemy import Engine
 from common.database import new_engine
 from stoa.servers import free_port_block, running
 from stoa.servers.gateway import Gateway
+from stoa.settings import PORTS as OF_A_STACK
 from stoa.settings import ROOT, Settings
 from stoa.stack import Stack, Web, uvicorn_command
 from stoa.starting import House
 
-PORTS = 40
+PORTS = OF_A_STACK + 4
+"""And one for its gateway, and for an application in the place of a service, with a gateway and its operations."""
 BUFFER_POOL_MB = 1024
 """A server of a shop with a million products has at least this; the local stack's default serves a demo."""
 QUERY_S = 600

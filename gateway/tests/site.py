@@ -15,11 +15,10 @@ import pytest
 
 from common.testing.waiting import eventually
 from stoa.servers import free_port_block
-from stoa.settings import Settings
+from stoa.settings import PORTS, Settings
 from stoa.stack import Stack
 from stoa.starting import DEAD, House
 
-PORTS = 40
 PATIENCE_S = 100.0
 """For what takes a few seconds on an idle machine."""
 DOORS = (
@@ -108,11 +107,11 @@ class Site:
 def own_stack() -> Iterator[Site]:
     """Bring a stack up on free ports, without rate limits; nothing of it is left however the block ends."""
     with _ending_as_an_interrupt(), TemporaryDirectory(prefix="stoa-e2e-") as folder:
-        base = free_port_block(PORTS)
+        base = free_port_block(PORTS + 1)
         settings = Settings(
             run=Path(folder, "run"),
             env="test",
-            port=base + PORTS - 1,
+            port=base + PORTS,
             port_base=base,
             rate_limits="off",
             _env_file=None,

@@ -99,6 +99,15 @@ def wait() -> None:
 
 
 @app.command()
+def restart(
+    names: Annotated[list[str] | None, typer.Argument(help="Services, such as orders; all if left out.")] = None,
+) -> None:
+    """Put new processes in the place of the old, one after the other; with two replicas nobody notices."""
+    with _sentences():
+        _house(read_settings()).restart(names or [])
+
+
+@app.command()
 def urls() -> None:
     """Print the addresses, the demo accounts and three first calls."""
     with _sentences():

@@ -69,7 +69,8 @@ def _check_ports(settings: Settings) -> None:
 def _listeners(settings: Settings) -> Iterator[tuple[str, int, str]]:
     yield "gateway", settings.port, "STOA_PORT"
     for name in OFFSETS:
-        yield name, settings.port_of(name), "STOA_PORT_BASE"
+        for replica in settings.replicas_of(name):
+            yield replica, settings.port_of(replica), "STOA_PORT_BASE"
 
 
 def _is_free(host: str, port: int) -> bool:

@@ -33,6 +33,12 @@ OFFSETS = {
     "mailbox": 21,
 }
 """Where in the block of ports each listener stands, counted from STOA_PORT_BASE."""
+REPLICAS_FROM, REPLICAS_STEP = 40, 10
+"""Second replicas stand so far behind the first of their service, third ones a step further, and so on."""
+MOST_REPLICAS = 5
+PORTS = REPLICAS_FROM + (MOST_REPLICAS - 1) * REPLICAS_STEP
+"""How long the block is."""
+REPLICATED = rf"(auth|catalog|cart|orders|notifier|realtime|catalog-worker|notifier-worker)=[1-{MOST_REPLICAS}]"
 
 DEMO_ADMIN_PASSWORD = "colonnade-17-agora"  # noqa: S105 - printed at each start, refused in production
 DEMO_CUSTOMER_PASSWORD = "olive-market-42"  # noqa: S105 - printed at each start, absent in production
@@ -85,6 +91,7 @@ class Settings(BaseSettings):
     read_timeout_s: int = Field(300, gt=0)
     answer_timeout_s: int = Field(60, gt=0)
 
+    replicas: str = Field("", pattern=rf"^({REPLICATED}( {REPLICATED})*)?$")
     mysql_buffer_pool_mb: int = Field(128, gt=0)
     mysql_max_connections: int = Field(300, gt=0)
     redis_memory_mb: int = Field(128, gt=0)
@@ -164,13 +171,25 @@ class Settings(BaseSettings):
         """Whether a demo customer and catalogue are made; never in production."""
         return self.demo == "on" and self.env != "production"
 
+    def replicas_of(self, name: str) -> list[str]:
+        """The names of a service's or worker's processes: orders, orders-2, …"""
+        numbers = dict(each.split("=") for each in self.replicas.split())
+        return [name, *(f"{name}-{number}" for number in range(2, int(numbers.get(name, 1)) + 1))]
+
     def port_of(self, listener: str) -> int:
-        """The port of one of `OFFSETS`."""
-        return self.port_base + OFFSETS[listener]
+        """The port of one of `OFFSETS`, or of a further replica of it."""
+        if listener in OFFSETS:
+            return self.port_base + OFFSETS[listener]
+        name, _, number = listener.rpartition("-")
+        return self.port_of(name) + REPLICAS_FROM + (int(number) - 2) * REPLICAS_STEP
 
     def address_of(self, listener: str) -> str:
-        """The HTTP address of one of `OFFSETS`."""
+        """The HTTP address of one of `OFFSETS`, or of a further replica of it."""
         return f"http://127.0.0.1:{self.port_of(listener)}"
+
+    def addresses_of(self, name: str) -> str:
+        """Those of all replicas, with commas between them."""
+        return ",".join(map(self.address_of, self.replicas_of(name)))
 
 
 def read_settings() -> Settings:

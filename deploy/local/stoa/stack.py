@@ -31,6 +31,9 @@ class Service:
 NOTIFIER_THREADS = 8
 """What notifier's worker sends at once: mails and visits of webhooks."""
 
+DRAIN_S = 3
+"""How long a replica that ends still answers; the gateway looks at each every second (`gateway/routes.yaml`)."""
+
 SERVICES = (
     Service("auth"),
     Service("catalog", worker=("--pool", "prefork", "--concurrency", "1")),
@@ -141,8 +144,13 @@ class Stack:
             self._gateway_variables(),
             self.settings.read_timeout_s,
         )
-        self.web = [self._web(service) for service in SERVICES]
-        self.workers = [self._worker(service) for service in SERVICES if service.worker]
+        self.web = [self._web(service, name) for service in SERVICES for name in self._replicas(service.name)]
+        self.workers = [
+            self._worker(service, name)
+            for service in SERVICES
+            if service.worker
+            for name in self._replicas(f"{service.name}-worker")
+        ]
         self.portal = self._portal()
         self.migrations = [self._migration(service) for service in SERVICES]
 
@@ -172,6 +180,7 @@ class Stack:
             "STOA_CURRENCY": settings.currency,
             "STOA_LOG_LEVEL": settings.log_level,
             "STOA_MAX_BODY_BYTES": str(settings.max_body_bytes),
+            "STOA_DRAIN_S": str(DRAIN_S if len(settings.replicas_of(name)) > 1 else 0),
             "PYTHONUNBUFFERED": "1",
             "MALLOC_ARENA_MAX": "2",  # glibc gives each thread an arena of its own, which holds on to memory
         }
@@ -180,7 +189,10 @@ class Stack:
         return home | others | shared | self._sisters() | self._own(name)
 
     def _sisters(self) -> dict[str, str]:
-        return {f"STOA_{one.name.upper()}_URL": self.settings.address_of(one.name) for one in SERVICES}
+        return {f"STOA_{one.name.upper()}_URL": self.settings.addresses_of(one.name) for one in SERVICES}
+
+    def _replicas(self, name: str) -> list[str]:
+        return self.settings.replicas_of(name)
 
     def _own(self, name: str) -> dict[str, str]:
         settings = self.settings
@@ -206,25 +218,23 @@ class Stack:
         }
         return own.get(name, {})
 
-    def _web(self, service: Service) -> Web:
+    def _web(self, service: Service, name: str) -> Web:
+        port = self.settings.port_of(name)
         return Web(
-            service.name,
-            uvicorn_command(
-                f"{service.name}.main:build", self.settings.port_of(service.name), service.grace_s, service.web
-            ),
+            name,
+            uvicorn_command(f"{service.name}.main:build", port, service.grace_s, service.web),
             self.service_environment(service.name) | {"STOA_CODE": _code(service.name)},
-            self.log(service.name),
+            self.log(name),
             ROOT / "services" / service.name,
-            self.settings.port_of(service.name),
+            port,
         )
 
-    def _worker(self, service: Service) -> Worker:
-        name = f"{service.name}-worker"
+    def _worker(self, service: Service, name: str) -> Worker:
         celery = [sys.executable, "-m", "celery", "-A", f"{service.name}.tasks:celery", "worker", *service.worker]
         calm = ["--without-gossip", "--without-mingle", "--loglevel", self.settings.log_level]
         return Worker(
             name,
-            yielding([*celery, *calm, "-n", f"{service.name}@%h"]),
+            yielding([*celery, *calm, "-n", f"{name}@%h"]),
             self.service_environment(service.name) | {"STOA_CODE": _code(service.name)},
             self.log(name),
             ROOT / "services" / service.name,
@@ -255,7 +265,7 @@ class Stack:
 
     def _gateway_variables(self) -> dict[str, str]:
         names = [service.name for service in SERVICES] + ["portal"]
-        servers = {f"STOA_{name.upper()}_SERVERS": self.settings.address_of(name) for name in names}
+        servers = {f"STOA_{name.upper()}_SERVERS": self.settings.addresses_of(name) for name in names}
         figures = ("env", "rate_limits", "max_body_bytes", "max_auth_body_bytes", "answer_timeout_s", "cors_origins")
         limits = (name for name in type(self.settings).model_fields if name.startswith("limit_"))
         told = {f"STOA_{name.upper()}": str(getattr(self.settings, name)) for name in (*figures, *limits)}

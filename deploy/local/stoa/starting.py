@@ -12,7 +12,7 @@ from stoa.marks import end, marked
 from stoa.migrating import migrate
 from stoa.preflight import NotNow, check_installed, check_place
 from stoa.seeding import make_admin, seed
-from stoa.servers import Server
+from stoa.servers import SCHEMAS, Server
 from stoa.servers.asking import says_yes
 from stoa.servers.server import tail
 from stoa.settings import Settings
@@ -57,6 +57,19 @@ class House:
         with self._alone():
             return self._lower()
 
+    def restart(self, names: Sequence[str]) -> None:
+        """Put new processes in the place of those of these services, one after the other; of all if none is named.
+
+        With two replicas nobody notices. Raises NotNow for what is no service or does not come back.
+        """
+        with self._alone():
+            stack = self._found_running()
+            chosen = self._chosen(stack, names)
+            self.supervisor.describe(stack.everything())
+            for process in chosen:
+                with self._step(f"restart {process.name}"):
+                    self._renew(stack, process)
+
     def migrate(self) -> None:
         """Migrate the schemas of a running database."""
         stack = Stack(self.settings, read_credentials(self.settings))
@@ -99,6 +112,30 @@ class House:
             if self.settings.with_demo:
                 seed(self.settings)
 
+    def _found_running(self) -> Stack:
+        if not self.supervisor.alive():
+            raise NotNow("Nothing is running; `stoa up` starts it.")
+        return Stack(self.settings, read_credentials(self.settings))
+
+    def _chosen(self, stack: Stack, names: Sequence[str]) -> list[Server]:
+        """The processes that go by these names, in the order of the stack."""
+        known: list[Server] = [*stack.web, *stack.workers, stack.portal]
+        if strange := set(names).difference(*map(_names_of, known)):
+            raise NotNow(f"There is no service {min(strange)}; there are: {', '.join(SCHEMAS)}, portal.")
+        chosen = [each for each in known if not names or _names_of(each) & set(names)]
+        if late := {each.name for each in chosen} - self.supervisor.states().keys():
+            raise NotNow(f"{min(late)} has not been started yet; `stoa up` does.")
+        return chosen
+
+    def _renew(self, stack: Stack, process: Server) -> None:
+        self._stop([process.name])
+        self.supervisor.renew(process.name)
+        self.supervisor.start(process.name)
+        self.wait([process])
+        if process in stack.web:
+            url = self.settings.address_of(process.name)
+            self._wait_until(lambda: stack.gateway.sends_to(url), f"The gateway does not lead to {process.name}.")
+
     def _migrate(self, stack: Stack) -> None:
         with self._step("migrate six schemas"):
             migrate(stack.migrations)
@@ -117,10 +154,15 @@ class House:
     def _check_gateway(self, stack: Stack) -> None:
         if faults := stack.gateway.faults():
             raise NotNow(f"Traefik does not accept its routes: {faults[0]}.")
+        url = f"{self.settings.url}/api/health/"
+        self._wait_until(lambda: says_yes(url, trusted=trusted(self.settings)), f"{url} does not answer 200.")
+
+    def _wait_until(self, there: Callable[[], bool], sentence: str) -> None:
+        """Look again and again; the limit ends the wait with this sentence."""
         deadline = time.monotonic() + self.settings.start_limit_s
-        while not says_yes(f"{self.settings.url}/api/health/", trusted=trusted(self.settings)):
+        while not there():
             if time.monotonic() > deadline:
-                raise NotNow(f"{self.settings.url}/api/health/ does not answer 200.")
+                raise NotNow(sentence)
             time.sleep(0.1)
 
     def _refuse_the_broken(self, waiting: Sequence[Server], ends: dict[str, set[int]]) -> None:
@@ -178,3 +220,8 @@ class House:
             except OSError:
                 raise NotNow("Another `stoa up` or `stoa down` is at work in this folder; wait for it.") from None
             yield
+
+
+def _names_of(process: Server) -> set[str]:
+    """Its own, and that of the service which it is a replica or the worker of."""
+    return {process.name, process.name.split("-")[0]}

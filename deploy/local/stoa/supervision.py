@@ -93,12 +93,16 @@ class Supervisor:
 
     def configure(self, programs: Iterable[Server]) -> None:
         """Write the configuration; a running supervisor takes it over and stops what has changed or gone."""
+        self.describe(programs)
+        if self.alive():
+            self._take_over()
+
+    def describe(self, programs: Iterable[Server]) -> None:
+        """Write the configuration, and leave everything as it runs."""
         self.log.mkdir(parents=True, exist_ok=True)
         user = "user = root\n" if os.getuid() == 0 else ""
         header = HEADER.format(folder=self.folder, log=self.log, socket=self.socket, user=user)
         write(self.configuration, header + "".join(map(self._section, programs)))
-        if self.alive():
-            self._take_over()
 
     def launch(self, limit_s: float = 15.0) -> None:
         """Start it as a daemon and wait until it answers."""
@@ -123,6 +127,12 @@ class Supervisor:
         """Ask a program to end, without waiting."""
         with _allowing(Faults.NOT_RUNNING, Faults.BAD_NAME):
             self._ask("stopProcess", name, False)
+
+    def renew(self, name: str) -> None:
+        """Let a stopped program run as the configuration says now, when it is started next."""
+        self._ask("reloadConfig")
+        self._ask("removeProcessGroup", name)
+        self._ask("addProcessGroup", name)
 
     def states(self) -> dict[str, State]:
         """Every program it knows."""

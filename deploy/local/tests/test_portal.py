@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from portal.documents import Documents, merge
+from portal.health import Health
 from portal.main import build
 from portal.settings import Settings
 from portal.site import FOLDER, PAGES
@@ -38,6 +39,32 @@ def test_health_names_every_service_and_tells_when_to_ask_again(ask):
     assert set(answer.json()["services"].values()) == {"down"}
     assert len(answer.json()["services"]) == 6
     assert int(answer.headers["retry-after"]) > 0
+
+
+def test_a_service_is_up_while_one_of_its_replicas_is(sister):
+    sister.answer("GET", "/readyz", lambda *_: (200, {}))
+
+    async def once() -> dict[str, str]:
+        health = Health({"orders": f"http://127.0.0.1:1, {sister.url}", "cart": "http://127.0.0.1:1"})
+        try:
+            return await health.states()
+        finally:
+            await health.close()
+
+    assert asyncio.run(once()) == {"orders": "up", "cart": "down"}
+
+
+def test_a_document_is_taken_from_the_replica_that_gives_it(sister):
+    sister.answer("GET", "/openapi.json", lambda *_: (200, {"paths": {}}))
+
+    async def once() -> bytes:
+        documents = Documents({"orders": f"http://127.0.0.1:1,{sister.url}"})
+        try:
+            return (await documents.one("orders")).content
+        finally:
+            await documents.close()
+
+    assert json.loads(asyncio.run(once())) == {"paths": {}}
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])

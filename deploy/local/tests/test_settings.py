@@ -6,7 +6,8 @@ import pytest
 
 from stoa import settings as module
 from stoa.credentials import read_credentials
-from stoa.settings import OFFSETS, ROOT, BadSettings, Settings, read_settings
+from stoa.servers import SCHEMAS
+from stoa.settings import OFFSETS, PORTS, ROOT, BadSettings, Settings, read_settings
 
 pytestmark = pytest.mark.unit
 
@@ -33,9 +34,10 @@ def test_every_variable_of_the_example_is_explained():
 
 
 def test_no_two_listeners_share_a_port():
-    settings = Settings()
-    ports = [settings.port, *map(settings.port_of, OFFSETS)]
-    assert len(ports) == len(set(ports))
+    settings = Settings(replicas=" ".join(f"{name}=5" for name in SCHEMAS))
+    ports = [settings.port, *(settings.port_of(each) for name in OFFSETS for each in settings.replicas_of(name))]
+    assert len(ports) == len(set(ports)) == 1 + len(OFFSETS) + 4 * len(SCHEMAS)
+    assert max(ports) < settings.port_base + PORTS
 
 
 @pytest.mark.parametrize(
@@ -56,6 +58,9 @@ def test_no_two_listeners_share_a_port():
         ({"STOA_TLS": "on", "STOA_TLS_CERT": "/a.pem"}, "belong together"),
         ({"STOA_TLS": "acme"}, "STOA_PUBLIC_URL"),
         ({"STOA_ENV": "production", "STOA_ADMIN_PASSWORD": "own", "STOA_RATE_LIMITS": "off"}, "refused in production"),
+        ({"STOA_REPLICAS": "orders=6"}, "STOA_REPLICAS"),
+        ({"STOA_REPLICAS": "gateway=2"}, "STOA_REPLICAS"),
+        ({"STOA_REPLICAS": "orders=2,cart=2"}, "STOA_REPLICAS"),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_one_sentence(monkeypatch, variables, sentence):

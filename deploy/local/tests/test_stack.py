@@ -61,6 +61,20 @@ def test_a_service_holds_its_own_key_and_the_public_halves_of_all(stack, name):
         assert f"{service}={public_half(key)}" in environment["STOA_SISTER_KEYS"].split()
 
 
+def test_every_replica_is_known_to_the_gateway_and_the_sisters_and_leaves_when_they_have_noticed(tmp_path):
+    settings = Settings(run=tmp_path, port_base=20000, replicas="orders=3 notifier-worker=2", _env_file=None)
+    stack = Stack(settings, read_credentials(settings), {})
+    three = "http://127.0.0.1:20004,http://127.0.0.1:20044,http://127.0.0.1:20054"
+    names = {process.name for process in stack.everything()}
+    assert {"orders", "orders-2", "orders-3", "notifier-worker", "notifier-worker-2"} <= names
+    assert stack.gateway.variables["STOA_ORDERS_SERVERS"] == three
+    assert stack.service_environment("catalog")["STOA_ORDERS_URL"] == three
+    assert stack.portal.environment["STOA_ORDERS_URL"] == three
+    assert float(stack.service_environment("orders")["STOA_DRAIN_S"]) > 1
+    assert float(stack.service_environment("cart")["STOA_DRAIN_S"]) == 0
+    assert len({worker.command[-1] for worker in stack.workers}) == 3
+
+
 def test_the_shell_hands_on_settings_of_services_but_nothing_else(stack):
     environment = stack.service_environment("orders")
     assert environment["STOA_THREADS"] == "9"

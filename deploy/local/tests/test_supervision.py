@@ -80,6 +80,19 @@ def test_a_repeat_changes_nothing_and_a_changed_program_alone_is_restarted(super
     assert after["second"] != before["second"]
 
 
+def test_what_is_described_anew_holds_for_those_only_that_are_renewed(supervisor, two):
+    before = _raise(supervisor, two)
+    supervisor.describe([replace(each, line="import time; print('new', flush=True); time.sleep(600)") for each in two])
+    supervisor.stop("second")
+    eventually(lambda: supervisor.states()["second"].word == "STOPPED")
+    supervisor.renew("second")
+    supervisor.start("second")
+    after = eventually(lambda: _pids(supervisor, 2))
+    assert after["first"] == before["first"]
+    eventually(lambda: supervisor.log_of("second").read_text().endswith("new\n"))
+    assert "new" not in supervisor.log_of("first").read_text()
+
+
 def test_what_it_says_is_kept_in_a_file_of_its_own(supervisor, two):
     _raise(supervisor, two)
     eventually(lambda: supervisor.log_of("first").read_text() == "awake\n")

@@ -3,12 +3,14 @@
 import asyncio
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
 import httpx
 import orjson
 
+from common.replicas import split
 from portal.giving import Made
 
 ASK_S = 5.0
@@ -56,12 +58,14 @@ class Documents:
         """Give the connections back."""
         await self._client.aclose()
 
-    async def _ask(self, url: str) -> Made | None:
-        try:
-            answer = await self._client.get(f"{url}/openapi.json")
-        except httpx.HTTPError:
-            return None
-        return Made(answer.content) if answer.status_code == httpx.codes.OK else None
+    async def _ask(self, addresses: str) -> Made | None:
+        """The document of the first replica that gives it."""
+        for address in split(addresses):
+            with suppress(httpx.HTTPError):
+                answer = await self._client.get(f"{address}/openapi.json")
+                if answer.status_code == httpx.codes.OK:
+                    return Made(answer.content)
+        return None
 
 
 def merge(documents: Mapping[str, bytes], missing: list[str]) -> Json:

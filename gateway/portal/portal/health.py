@@ -6,6 +6,8 @@ from time import monotonic
 
 import httpx
 
+from common.replicas import split
+
 ASK_S = 1.5
 """How long one service may take to answer."""
 REMEMBER_S = 1.0
@@ -35,9 +37,13 @@ class Health:
         """Give the connections back."""
         await self._client.aclose()
 
-    async def _state(self, url: str) -> str:
+    async def _state(self, addresses: str) -> str:
+        """A service is up while one of its replicas is."""
+        return "up" if any(await asyncio.gather(*map(self._is_ready, split(addresses)))) else "down"
+
+    async def _is_ready(self, address: str) -> bool:
         try:
-            answer = await self._client.get(f"{url}/readyz")
+            answer = await self._client.get(f"{address}/readyz")
         except httpx.HTTPError:
-            return "down"
-        return "up" if answer.status_code == httpx.codes.OK else "down"
+            return False
+        return answer.status_code == httpx.codes.OK

@@ -16,5 +16,5 @@ class Settings(BaseSettings):
     realtime_url: str = "http://realtime:8000"
 
     def services(self) -> dict[str, str]:
-        """Each service's name with its base URL."""
+        """Each service's name with its base URL, or with those of its replicas and commas between them."""
         return {name.removesuffix("_url"): url for name, url in self.model_dump().items()}

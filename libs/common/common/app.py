@@ -20,6 +20,7 @@ from common import documents, logs, operations, refusals
 from common.consumer import After, Consumer, Handle
 from common.database import new_engine, new_sessions, new_side_engine, ping
 from common.dead_letters import DeadLetters
+from common.draining import Drain
 from common.events.hearers import BRIEF
 from common.http import AsyncSister, Sister
 from common.metrics import OutboxState
@@ -49,10 +50,11 @@ Front = Callable[[ASGIApp], ASGIApp]
 class FrontDoor(FastAPI):
     """A web application whose threshold lies before everything else, the last error handler and body limit included."""
 
-    def __init__(self, service: str, front: Front | None, **options: Any) -> None:
+    def __init__(self, service: str, front: Front | None, drain: Drain, **options: Any) -> None:
         super().__init__(**options)
         self._service = service
         self._front = front
+        self._drain = drain
 
     def openapi(self) -> dict[str, Any]:
         """The document that FastAPI writes and keeps, completed when it is first asked for."""
@@ -65,7 +67,7 @@ class FrontDoor(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Everything, behind the threshold."""
         app = super().build_middleware_stack()
-        return Threshold(app if self._front is None else self._front(app), self._service)
+        return Threshold(app if self._front is None else self._front(app), self._service, self._drain)
 
 
 class Service:
@@ -90,6 +92,7 @@ class Service:
         self.sisters = Sisters(name, settings.sister_keys)
         self.tokens = Tokens(self.keys, Revocations(self.redis, self.auth))
         self.metrics = CollectorRegistry()
+        self._drain = Drain(settings.drain_s)
         self._says = False
         self._pings = anyio.CapacityLimiter(MOST_PINGS)
         self._background: list[Background] = []
@@ -103,9 +106,9 @@ class Service:
         """Call these when the application has stopped."""
         self._closing.extend(last)
 
-    def sister(self, name: str, base_url: str, *, timeout_s: float, attempts: int = 1) -> Sister:
+    def sister(self, name: str, addresses: str, *, timeout_s: float, attempts: int = 1) -> Sister:
         """A client for a sister, who is shown this service's badge; closed when the application has stopped."""
-        sister = Sister(name, base_url, self.badge, timeout_s=timeout_s, attempts=attempts)
+        sister = Sister(name, addresses, self.badge, timeout_s=timeout_s, attempts=attempts)
         self.closes(sister.close)
         return sister
 
@@ -140,6 +143,7 @@ class Service:
         app = FrontDoor(
             self.name,
             front,
+            self._drain,
             title=f"Stoa {self.name}",
             lifespan=self._lifespan,
             redirect_slashes=False,
@@ -170,7 +174,8 @@ class Service:
         await self.keys.warm()
         tasks = [asyncio.create_task(keep_running(work), name=work.name) for work in self._background]
         try:
-            yield
+            with self._drain.heeded():
+                yield
         finally:
             await cancelled(tasks)
             for last in self._closing:
@@ -190,7 +195,7 @@ class Service:
         @inside.get("/readyz")
         async def ready() -> JSONResponse:
             checks = await self.checks()
-            fit = checks["database"] == "ok"
+            fit = checks["database"] == "ok" and not self._drain.begun
             return JSONResponse({"status": "ok" if fit else "unavailable", "checks": checks}, 200 if fit else 503)
 
         @inside.get("/metrics")

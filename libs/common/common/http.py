@@ -13,6 +13,7 @@ import structlog
 from structlog.contextvars import get_contextvars
 
 from common.errors import Unavailable
+from common.replicas import AsyncReplicas, Replicas, split
 from common.service_tokens import Badge
 
 log = structlog.get_logger(__name__)
@@ -23,6 +24,8 @@ OPEN_S = 2.0
 """Failures in a row that open the breaker, and how long it stays open (design: reliability 3.7)."""
 RETRY_PAUSE_S = (0.05, 0.15)
 MOST_CONNECTIONS = 32
+KEPT_S = 60
+"""An idle connection, less than the 120 s after which a service closes it."""
 
 
 class Breaker:
@@ -64,11 +67,28 @@ def _authorities() -> bytes:
     return b"".join(httpx.create_ssl_context(trust_env=False).get_ca_certs(binary_form=True))
 
 
-def _tls(base_url: str) -> ssl.SSLContext:
+def _tls(address: str) -> ssl.SSLContext:
     """A client's own context, as its pool changes it; one that believes nobody where the address is not https."""
-    if base_url.startswith("https:"):
+    if address.startswith("https:"):
         return ssl.create_default_context(cadata=_authorities())
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def new_client(addresses: str, timeout: httpx.Timeout) -> httpx.Client:
+    """A client for one service, at one address or at several with commas between them."""
+    first, *others = split(addresses)
+    limits = httpx.Limits(max_connections=MOST_CONNECTIONS, keepalive_expiry=KEPT_S)
+    way = httpx.HTTPTransport(verify=_tls(first), trust_env=False, limits=limits)
+    transport = Replicas(addresses, way) if others else way
+    return httpx.Client(base_url=first, timeout=timeout, trust_env=False, transport=transport)
+
+
+def new_async_client(addresses: str, timeout_s: float) -> httpx.AsyncClient:
+    """The same for the event loop."""
+    first, *others = split(addresses)
+    way = httpx.AsyncHTTPTransport(verify=_tls(first), trust_env=False)
+    transport = AsyncReplicas(addresses, way) if others else way
+    return httpx.AsyncClient(base_url=first, timeout=timeout_s, trust_env=False, transport=transport)
 
 
 class Sister:
@@ -79,18 +99,12 @@ class Sister:
     and the badge's token says who calls.
     """
 
-    def __init__(self, name: str, base_url: str, badge: Badge, *, timeout_s: float, attempts: int = 1) -> None:
+    def __init__(self, name: str, addresses: str, badge: Badge, *, timeout_s: float, attempts: int = 1) -> None:
         self.name = name
         self._badge = badge
         self._attempts = attempts
         self._breaker = Breaker()
-        self._client = httpx.Client(
-            base_url=base_url,
-            timeout=httpx.Timeout(timeout_s, connect=CONNECT_S),
-            limits=httpx.Limits(max_connections=MOST_CONNECTIONS, keepalive_expiry=60),
-            trust_env=False,
-            verify=_tls(base_url),
-        )
+        self._client = new_client(addresses, httpx.Timeout(timeout_s, connect=CONNECT_S))
 
     def get(self, path: str, **params: Any) -> tuple[int, Any]:
         """Status and JSON body of a GET."""
@@ -128,12 +142,12 @@ class Sister:
 class AsyncSister:
     """The same for the event loop: short look-ups on the way of a request. Raises Unavailable."""
 
-    def __init__(self, name: str, base_url: str, badge: Badge, *, timeout_s: float) -> None:
+    def __init__(self, name: str, addresses: str, badge: Badge, *, timeout_s: float) -> None:
         self.name = name
         self._badge = badge
         self._timeout_s = timeout_s
         self._breaker = Breaker()
-        self._client = httpx.AsyncClient(base_url=base_url, timeout=timeout_s, trust_env=False, verify=_tls(base_url))
+        self._client = new_async_client(addresses, timeout_s)
 
     async def get(self, path: str) -> tuple[int, Any]:
         """Status and JSON body of a GET."""

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from common import refusals
+from common.draining import Drain
 from common.ids import new_id
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -20,9 +21,10 @@ READ = frozenset((b"x-request-id", b"traceparent", b"authorization"))
 class Threshold:
     """Gives each request its id and trace, and serves a path without its closing slash by the same handler."""
 
-    def __init__(self, app: ASGIApp, service: str) -> None:
+    def __init__(self, app: ASGIApp, service: str, drain: Drain | None = None) -> None:
         self._app = app
         self._service = service
+        self._drain = drain or Drain(0)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Bind, hand on, and answer the id."""
@@ -37,20 +39,23 @@ class Threshold:
         clear_contextvars()
         bind_contextvars(service=self._service, request_id=request_id, traceparent=trace)
 
-        await self._app(scope, receive, _Answer(send, request_id, personal=b"authorization" in shown))
+        answer = _Answer(send, request_id, personal=b"authorization" in shown, last=self._drain.begun)
+        await self._app(scope, receive, answer)
 
 
 class _Answer:
     """Puts the request's id on the answer; a 413 of the framework, which is plain text, becomes a problem.
 
     What is answered to somebody who has shown a token is theirs: no cache keeps it for others, and a browser asks again
-    before it shows it (RFC 9111, section 5.2.2), unless the route has said otherwise.
+    before it shows it (RFC 9111, section 5.2.2), unless the route has said otherwise. The last answer on a connection
+    says so, that nobody sends on it what nobody reads any more.
     """
 
-    def __init__(self, send: Send, request_id: str, *, personal: bool) -> None:
+    def __init__(self, send: Send, request_id: str, *, personal: bool, last: bool) -> None:
         self._send = send
         self._request_id = request_id
         self._personal = personal
+        self._last = last
         self._replaced = False
 
     async def __call__(self, message: Message) -> None:
@@ -59,6 +64,8 @@ class _Answer:
             if self._replaced:
                 message["headers"] = [(b"content-type", refusals.MEDIA_TYPE.encode())]
             message["headers"] = [*message["headers"], (b"x-request-id", self._request_id.encode())]
+            if self._last:
+                message["headers"].append((b"connection", b"close"))
             if self._personal:
                 MutableHeaders(scope=message).setdefault("Cache-Control", "private, no-cache")
         elif self._replaced and message["type"] == "http.response.body":

@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     currency: str = "EUR"
     threads: int = 24
     """Requests worked on at once by one process; its database pool is this size and a few more."""
+    drain_s: float = Field(0, ge=0)
+    """How long a process that is told to end still answers, while `/readyz` says 503: longer than the interval at which
+    whoever spreads requests over replicas looks there. 0 where there is no other replica to go to."""
     max_body_bytes: int = 256 * 1024
     """Largest request body, as at the gateway (design: 256 kB by default)."""
 

@@ -68,6 +68,10 @@ class Gateway:
         named = [f"{entry['name']}: {error}" for entry in entries for error in entry.get("error", [])]
         return named or self._counted_faults()
 
+    def sends_to(self, url: str) -> bool:
+        """Whether requests are led to this address: its last health check was good."""
+        return any(entry.get("serverStatus", {}).get(url) == "UP" for entry in self._list("services"))
+
     def clean_up(self) -> None:
         """Traefik leaves nothing behind."""
 
