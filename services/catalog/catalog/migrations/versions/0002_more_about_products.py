@@ -13,6 +13,8 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+BREAKS = "code of before can add neither products nor uploads; none had been released"
+
 SHARDS = 16
 CHUNK = 1000
 REASONS = "'set', 'import', 'sold', 'cancelled', 'lost', 'received', 'correction', 'damaged', 'returned', 'other'"
