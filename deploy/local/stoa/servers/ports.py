@@ -7,7 +7,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-FIRST, LAST, STEP = 20000, 32700, 50  # below 32768, where the kernel hands out ports of its own
+FIRST, LAST, STEP = 20000, 32700, 100  # below 32768, where the kernel hands out ports of its own
 
 _held: list[int] = []  # open lock files; the locks end with the process
 
@@ -24,7 +24,7 @@ def is_free(port: int) -> bool:
 
 
 def free_port_block(size: int) -> int:
-    """Give the first port of a free block, kept for this process until it ends; at most 50 ports."""
+    """Give the first port of a free block, kept for this process until it ends; at most 100 ports."""
     if not 1 <= size <= STEP:
         raise ValueError(f"a block has 1 to {STEP} ports")
     for base in range(FIRST, LAST - STEP, STEP):
