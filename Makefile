@@ -17,7 +17,8 @@ test-%: export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
 .PHONY: help bootstrap up down status logs urls test e2e fuzz lint check audit replay import migrate \
-	bench-reads bench-upload bench-orders bench-lists bench-events bench-sockets bench-alike reconcile screenshots contracts lock clean
+	bench bench-reads bench-upload bench-orders bench-lists bench-events bench-sockets bench-start bench-alike \
+	reconcile screenshots contracts lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9<>-]+:.*## / { printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +66,9 @@ audit: bootstrap ## Look the pins up in an advisory service, where one can be re
 replay: bootstrap ## Play a file of order lines through the gateway: make replay FILE=path.csv
 	@$(BIN)/python bench/replay.py $(FILE) $(a)
 
+bench: bootstrap ## Measure all of docs/performance.md, and write it there (needs wrk, gcc; a="--only P2,P5", a=--quick)
+	@$(BIN)/python bench/figures.py $(a)
+
 bench-reads: bootstrap ## Measure lists and product pages against a bare hello, and at a million products (needs wrk)
 	@$(BIN)/python bench/reads.py $(a)
 
@@ -82,6 +86,9 @@ bench-events: bootstrap ## Measure the way of events against a consumer that onl
 
 bench-sockets: bootstrap ## Measure live counts to a thousand clients against a C loop of send (needs gcc)
 	@$(BIN)/python bench/sockets.py $(a)
+
+bench-start: bootstrap ## Measure a cold `make up`, and the memory of a stack at rest
+	@$(BIN)/python bench/starting.py $(a)
 
 bench-alike: bootstrap ## Measure that auth answers for accounts and strangers in the same time
 	@$(BIN)/python bench/alike.py

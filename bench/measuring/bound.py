@@ -1,13 +1,14 @@
 """The bound for placing orders: what a client in C does of the same statements, one order in each transaction."""
 
 import re
-import shutil
 from pathlib import Path
 
 from sqlalchemy import Engine, text
 
 from catalog.models import products
-from measuring.loading import NoLoad, ended
+from measuring.loading import ended
+from measuring.results import NoLoad
+from measuring.tools import SLAP
 from stoa.servers import MariaDb
 
 SCHEMA = "bound"
@@ -54,14 +55,11 @@ def orders_per_second(mysql: MariaDb, folder: Path, *, products: str, clients: i
 
     Raises NoLoad.
     """
-    slap = shutil.which("mariadb-slap") or shutil.which("mysqlslap")
-    if slap is None:
-        raise NoLoad("The bound comes from mariadb-slap; `apt-get install mariadb-client` brings it.")
     statements = ORDER.format(product=products, envelope=ENVELOPE)
     script = folder / "bound.sql"
     script.write_text(statements.replace("\n", " "))
     number = orders * (statements.count(";") + 1)
-    command = [slap, "--no-defaults", "--host=127.0.0.1", f"--port={mysql.port}", "--user=root", "--delimiter=;"]
+    command = [SLAP.path(), "--no-defaults", "--host=127.0.0.1", f"--port={mysql.port}", "--user=root", "--delimiter=;"]
     command += [f"--create-schema={SCHEMA}", f"--query={script}", f"--concurrency={clients}", "--no-drop"]
     command += [f"--number-of-queries={number}"]
     said = ended(command, SLAP_S, MYSQL_PWD=mysql.root_password)

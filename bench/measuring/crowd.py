@@ -1,7 +1,6 @@
 """A crowd of WebSocket clients, and the bound for serving it: in C (`sockets.c`), to cost less than the server."""
 
 import select
-import shutil
 import statistics
 import subprocess
 import tempfile
@@ -13,7 +12,9 @@ from struct import Struct
 from subprocess import PIPE
 from typing import IO, cast
 
-from measuring.loading import NoLoad, ended
+from measuring.loading import ended
+from measuring.results import NoLoad
+from measuring.tools import CC
 
 SOURCE = Path(__file__).with_name("sockets.c")
 RECORD = Struct("=IIQ")
@@ -33,11 +34,8 @@ class Delivery:
 
 def compiled(folder: Path) -> Path:
     """The program. Raises NoLoad."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        raise NoLoad("The clients are a C program; `apt-get install gcc libc6-dev` brings what compiles it.")
     program = folder / "sockets"
-    ended([compiler, "-D_GNU_SOURCE", "-O2", "-o", program, SOURCE], COMPILED_S)
+    ended([CC.path(), "-D_GNU_SOURCE", "-O2", "-o", program, SOURCE], COMPILED_S)
     return program
 
 

@@ -4,12 +4,12 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from rich.progress import track
 from sqlalchemy import Engine, func, insert, select, text, update
 
 from catalog.models import catalogue_versions, categories, products
 from catalog.words import searched
 from common.clock import now
+from measuring.results import Step
 
 COMMON = (
     *("red", "blue", "green", "olive", "marble", "wooden", "silver", "golden", "small", "large", "round", "square"),
@@ -20,7 +20,7 @@ CATEGORIES = 100
 CHUNK = 5000
 
 
-def fill(engine: Engine, number: int) -> None:
+def fill(engine: Engine, number: int, step: Step) -> None:
     """Make so many products in all, as if each had been entered once."""
     with engine.begin() as connection:
         there = connection.scalar(select(func.count()).select_from(products)) or 0
@@ -28,8 +28,8 @@ def fill(engine: Engine, number: int) -> None:
         connection.execute(
             insert(categories).prefix_with("IGNORE", dialect="mysql").prefix_with("IGNORE", dialect="mariadb"), rows
         )
-    chunks = range(there, number, CHUNK)
-    for begin in track(chunks, f"{number:,} products", disable=not chunks):
+    for begin in range(there, number, CHUNK):
+        step(f"make products, {begin:,} of {number:,}")
         with engine.begin() as connection:
             connection.execute(insert(products), list(made_up(begin, min(number, begin + CHUNK))))
     _settle(engine)

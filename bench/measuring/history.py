@@ -3,8 +3,9 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from rich.progress import track
 from sqlalchemy import Engine, text
+
+from measuring.results import Step
 
 APART_S = 20
 """Between two orders: four million of them take two and a half years."""
@@ -37,11 +38,12 @@ JOIN seq_1_to_4 AS position ON position.seq <= n % 4 + 1
 """
 
 
-def remember(engine: Engine, buyers: list[UUID], begin: datetime, there: int, number: int) -> None:
+def remember(engine: Engine, buyers: list[UUID], begin: datetime, there: int, number: int, step: Step) -> None:
     """Go on from so many orders to `number`; the known buyers have the same few of the first of them."""
     names = ", ".join(f"'{buyer.hex}'" for buyer in buyers)
     told = {"known": len(buyers), "own": OWN, "strangers": STRANGERS, "apart": APART_S, "begin": begin}
-    for first in track(range(there, number, CHUNK), f"{number:,} orders"):
+    for first in range(there, number, CHUNK):
+        step(f"make orders, {first:,} of {number:,}")
         part = {"first": first, "last": min(number, first + CHUNK) - 1}
         with engine.begin() as connection:
             connection.execute(text(ORDERS.format(buyers=names, **part)), told)

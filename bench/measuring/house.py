@@ -1,20 +1,19 @@
 """A stack of the bench's own: the real one on free ports, without rate limits, in a folder that is deleted."""
 
 import os
-import signal
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from types import FrameType
 
 import httpx
-from rich.console import Console
 from sqlalchemy import Engine
 
 from common.database import new_engine
+from measuring.ending import end_when_asked, undisturbed
+from measuring.results import Step
 from stoa.servers import free_port_block, running
 from stoa.servers.gateway import Gateway
 from stoa.settings import PORTS as OF_A_STACK
@@ -27,8 +26,6 @@ PORTS = OF_A_STACK + 4
 BUFFER_POOL_MB = 1024
 """A server of a shop with a million products has at least this; the local stack's default serves a demo."""
 QUERY_S = 600
-
-console = Console(highlight=False)
 
 
 @dataclass(frozen=True)
@@ -76,9 +73,9 @@ class Bench:
 
 
 @contextmanager
-def bench() -> Iterator[Bench]:
+def bench(*, step: Step = lambda _: None) -> Iterator[Bench]:
     """Bring the stack up; nothing of it is left however the block ends."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    end_when_asked()
     for name in [name for name in os.environ if name.startswith("STOA_")]:
         del os.environ[name]
     with tempfile.TemporaryDirectory(prefix="stoa-bench-") as name:
@@ -92,20 +89,15 @@ def bench() -> Iterator[Bench]:
             mysql_buffer_pool_mb=BUFFER_POOL_MB,
             _env_file=None,
         )
-        house = House(settings, _step)
+        house = House(settings, partial(_told, step))
         try:
             yield Bench(house, house.up(), folder, base)
-        except KeyboardInterrupt:
-            sys.exit("Interrupted.")
         finally:
-            house.down()
+            with undisturbed():
+                house.down()
 
 
 @contextmanager
-def _step(text: str) -> Iterator[None]:
-    with console.status(f"{text} …"):
-        yield
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _told(step: Step, text: str) -> Iterator[None]:
+    step(text)
+    yield

@@ -2,11 +2,13 @@
 
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from measuring.results import NoLoad
+from measuring.tools import WRK
 
 UNITS_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 SCRIPT = """
@@ -25,10 +27,6 @@ request = function()
   return requests[n]
 end
 """
-
-
-class NoLoad(Exception):
-    """Why nothing was measured; the text is a sentence."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +64,10 @@ def ended(command: Sequence[str | Path], seconds: float, **environment: str) -> 
 
 def load(url: str, asked: Sequence[str | Sent], folder: Path, *, seconds: int, connections: int, skip: int = 0) -> Load:
     """Ask for these paths, or send these bodies, in turn, again and again, for so long. Raises NoLoad."""
-    wrk = shutil.which("wrk")
-    if wrk is None:
-        raise NoLoad("The load comes from wrk; `apt-get install wrk` brings it.")
     (folder / "asked").write_text("\n".join(map(_line, asked)))
     script = folder / "load.lua"
     script.write_text(SCRIPT.replace("FILE", str(folder / "asked")).replace("SKIP", str(skip % len(asked))))
-    command = [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(script), url]
+    command = [WRK.path(), "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(script), url]
     return _read(ended(command, seconds + 30))
 
 

@@ -1,6 +1,7 @@
 """The ends of an event's way, each in a process of its own: relay, consumer with an effect, consumer that only acks."""
 
 import multiprocessing
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -37,13 +38,21 @@ effects = Table(
 @contextmanager
 def process(work: Callable[..., None], *arguments: Any) -> Iterator[None]:
     """Run this in another process while the block lasts."""
-    running = multiprocessing.get_context("spawn").Process(target=work, args=arguments, daemon=True)
+    running = multiprocessing.get_context("spawn").Process(target=_calm, args=(work, *arguments), daemon=True)
     running.start()
     try:
         yield
     finally:
         running.terminate()
+        running.join(TIMEOUT_S)
+        running.kill()
         running.join()
+
+
+def _calm(work: Callable[..., None], *arguments: Any) -> None:
+    """A Ctrl-C is for whoever has started this process, and ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    work(*arguments)
 
 
 def relay(database_url: str, broker_url: str) -> None:

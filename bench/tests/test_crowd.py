@@ -11,7 +11,8 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from measuring import crowd as module
 from measuring.crowd import blasted, compiled, crowd
-from measuring.loading import NoLoad, ended
+from measuring.loading import ended
+from measuring.results import NoLoad
 
 pytestmark = pytest.mark.unit
 

@@ -2,13 +2,12 @@
 
 import asyncio
 import json
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-import sockets
+from measuring import cutting
 
 pytestmark = pytest.mark.unit
 
@@ -30,7 +29,7 @@ class Shop:
                 await socket.send(json.dumps(update))
         self.greeted.discard(socket)
 
-    async def selling(self, number: int, _: float) -> dict[int, int]:
+    async def selling(self, number: int, per_second: float | None = None) -> dict[int, int]:
         for product in range(1, number + 1):
             update = {"type": "product_update", "product_id": product, "stream": "s", "seq": product}
             self.told.append(update)
@@ -39,17 +38,14 @@ class Shop:
         return dict.fromkeys(range(1, number + 1), 0)
 
 
-def test_a_client_is_sold_to_once_it_is_greeted(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for name, figure in {"CUT_S": 0, "BESIDE_S": 1, "PER_SECOND": 2, "PATIENCE_S": 5}.items():
-        monkeypatch.setattr(sockets, name, figure)
+def test_a_client_is_sold_to_once_it_is_greeted(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, figure in {"CUT_S": 0, "BESIDE_S": 1, "PATIENCE_S": 5}.items():
+        monkeypatch.setattr(cutting, name, figure)
 
-    async def story() -> None:
+    async def story() -> str:
         shop = Shop()
         async with serve(shop.serve, "127.0.0.1", 0) as server:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            await sockets._cut_off(SimpleNamespace(running=SimpleNamespace(url=url), seller=shop))  # type: ignore[arg-type]
+            return await cutting.cut_off(url, shop, 2)
 
-    asyncio.run(story())
-    assert "none missed" in capsys.readouterr().out
+    assert "missed none" in asyncio.run(story())

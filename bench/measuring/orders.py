@@ -1,0 +1,136 @@
+"""The placing of orders: P2, P3 and P4, and the books, which must balance afterwards.
+
+P2: distinct buyers order one piece of one of a thousand products, against what a client in C does at the database with
+one order in each transaction, against the service without its batches, and against a plain one (`measuring.plain`).
+P3: all of them order the same product. P4: one order after the other, and how long after its answer the new sold count
+is on the wire.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+
+from sqlalchemy import delete, func, insert, literal, select, update
+
+from catalog.models import ACTIVE, SET, products, stock_movements
+from measuring import bound
+from measuring.books import balanced, settle
+from measuring.filling import fill
+from measuring.house import Bench
+from measuring.loading import Load, Sent, load
+from measuring.order_figures import ALONE, C_MANY, C_ONE, MANY, ONE, PLAIN, pushed, reached
+from measuring.people import sign_up
+from measuring.pushing import latencies_ms
+from measuring.results import Figure, Step
+
+PRODUCTS = 1000
+STOCK = 9_000_000
+HOT = 7
+CLIENTS = 32
+BUYERS = 64
+BOUND_ORDERS = 4000
+PATH = "/api/orders/"
+
+Served = Callable[[], AbstractContextManager[str]]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Each side is measured so often, for so long each time; so many orders' ways to the wire are measured."""
+
+    rounds: int = 5
+    seconds: int = 6
+    pushes: int = 200
+
+
+@dataclass
+class Taken:
+    """What was measured of each side and of each bound."""
+
+    ours: dict[str, list[Load]] = field(default_factory=dict)
+    bounds: dict[str, list[float]] = field(default_factory=dict)
+
+
+def placing(running: Bench, step: Step, pace: Pace) -> list[Figure]:
+    """P2, P3 and P4. Raises NoLoad, also when the books do not balance."""
+    step("stock that cannot sell out")
+    _prepare(running)
+    taken = _measure(running, step, pace)
+    step("wait until nothing is on its way, and compare the books")
+    pieces = balanced(running)
+    step(f"{pace.pushes} orders to the wire")
+    return [*reached(taken.ours, taken.bounds, pieces), pushed(_push(running, pace.pushes))]
+
+
+def _prepare(running: Bench) -> None:
+    """Products that cannot sell out, with a ledger that says so."""
+    engine = running.engine()
+    fill(engine, PRODUCTS, lambda _: None)
+    with engine.begin() as connection:
+        connection.execute(update(products).values(on_hand=STOCK, sold=0, status=ACTIVE))
+        connection.execute(delete(stock_movements))
+        there = select(products.c.id, products.c.on_hand, literal(SET), func.utc_timestamp())
+        connection.execute(insert(stock_movements).from_select(("product_id", "delta", "reason", "at"), there))
+    bound.prepare(engine)
+
+
+def _measure(running: Bench, step: Step, pace: Pace) -> Taken:
+    ids = _ids(running)
+    sides, taken = _sides(running, ids), Taken()
+    bounds = {C_MANY: f"{ids[0]} + FLOOR(RAND() * {len(ids)})", C_ONE: str(ids[HOT])}
+    for number in range(pace.rounds + 1):
+        tokens = sign_up(running.url, BUYERS)
+        for name, (served, wanted) in sides.items():
+            step(f"round {number} of {pace.rounds}: {name}")
+            settle(running)
+            with served() as url:
+                posts = _posts(tokens, wanted)
+                found = load(url, posts, running.folder, seconds=pace.seconds, connections=CLIENTS)
+            if number:  # the first round only warms up
+                taken.ours.setdefault(name, []).append(found)
+        settle(running)
+        for name, product in bounds.items():
+            step(f"round {number} of {pace.rounds}: {name}")
+            rate = _bound(running, product)
+            if number:
+                taken.bounds.setdefault(name, []).append(rate)
+    return taken
+
+
+def _ids(running: Bench) -> list[int]:
+    with running.engine().connect() as connection:
+        return list(connection.scalars(select(products.c.id).order_by(products.c.id)))
+
+
+def _posts(tokens: list[str], product_ids: list[int]) -> list[Sent]:
+    """One order by each buyer after the other, of products in no order."""
+    chance = random.Random(1)  # noqa: S311 - the same each time
+    bodies = [f'{{"items":[{{"product_id":{chance.choice(product_ids)},"quantity":1}}]}}' for _ in range(5000)]
+    return [Sent(PATH, tokens[n % len(tokens)], body) for n, body in enumerate(bodies)]
+
+
+def _sides(running: Bench, ids: list[int]) -> dict[str, tuple[Served, list[int]]]:
+    """What is compared: who takes the orders, and of which products they are."""
+
+    def itself() -> AbstractContextManager[str]:
+        return nullcontext(running.url)
+
+    return {
+        MANY: (itself, ids),
+        ONE: (itself, [ids[HOT]]),
+        ALONE: (partial(running.instead, "orders", "orders.main:build", STOA_BATCH="1"), ids),
+        PLAIN: (partial(running.instead, "orders", "measuring.plain:build"), ids),
+    }
+
+
+def _bound(running: Bench, product: str) -> float:
+    mysql, folder = running.stack.mysql, running.folder
+    return bound.orders_per_second(mysql, folder, products=product, clients=CLIENTS, orders=BOUND_ORDERS)
+
+
+def _push(running: Bench, number: int) -> list[float]:
+    (token,) = sign_up(running.url, 1)
+    return asyncio.run(latencies_ms(running.url, token, _ids(running)[:number]))
