@@ -114,6 +114,7 @@ def own_stack() -> Iterator[Site]:
             port=base + PORTS,
             port_base=base,
             rate_limits="off",
+            traces="on",
             _env_file=None,
         )
         house = House(settings, lambda _: nullcontext())

@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 
 from common.service_tokens import new_service_key
-from stoa import locking, publishing
+from stoa import locking, publishing, tracing
 from stoa.credentials import read_credentials, sister_keys
 from stoa.faring import dead_letters, exit_code, fares_table, how_all_fare, letters_table
 from stoa.importing import Left, Mode, OnError, Wishes, door, import_file
@@ -175,6 +175,24 @@ def show_dead_letters(
         code = exit_code(lines, well=not any(line.told["count"] for line in lines if line.told))
         console.print(letters_table(lines) if code else "There are no dead letters.")
         raise typer.Exit(code)
+
+
+@app.command()
+def trace(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+    """Order one piece as the demo customer and show its whole way; exit code 0 only if all of it was told."""
+    with _sentences():
+        settings = read_settings()
+        if not settings.with_demo:
+            raise NotNow("There is no demo customer here who could order (STOA_DEMO, STOA_ENV).")
+        stack = Stack(settings, read_credentials(settings))
+        found = tracing.follow(settings, stack.gateway, settings.customer_username, settings.customer_password)
+        if as_json:
+            console.print_json(tracing.as_json(found))
+        else:
+            Console(width=tracing.WIDE).print(tracing.tree(found))
+            console.print(tracing.parts_table(found))
+        if found.missing:
+            raise NotNow(f"Nothing was told of: {', '.join(' '.join(leg).strip() for leg in found.missing)}.")
 
 
 @app.command()

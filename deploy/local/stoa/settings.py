@@ -31,6 +31,7 @@ OFFSETS = {
     "rabbitmq names": 16,
     "mailbox smtp": 20,
     "mailbox": 21,
+    "traces": 22,
 }
 """Where in the block of ports each listener stands, counted from STOA_PORT_BASE."""
 REPLICAS_FROM, REPLICAS_STEP = 40, 10
@@ -71,6 +72,7 @@ class Settings(BaseSettings):
     currency: str = Field("EUR", pattern=r"^[A-Z]{3}$")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     mail_from: str = "Stoa <shop@stoa.example>"
+    traces: str = Field("off", pattern=r"^(off|on|https?://\S+)$")
 
     rate_limits: Switch = "on"
     limit_general_per_second: int = Field(100, gt=0)
@@ -175,6 +177,11 @@ class Settings(BaseSettings):
         """The names of a service's or worker's processes: orders, orders-2, …"""
         numbers = dict(each.split("=") for each in self.replicas.split())
         return [name, *(f"{name}-{number}" for number in range(2, int(numbers.get(name, 1)) + 1))]
+
+    @property
+    def collector(self) -> str:
+        """Whom all processes tell of their spans; empty for nobody."""
+        return {"off": "", "on": self.address_of("traces")}.get(self.traces, self.traces.rstrip("/"))
 
     def port_of(self, listener: str) -> int:
         """The port of one of `OFFSETS`, or of a further replica of it."""

@@ -143,6 +143,7 @@ class Stack:
             ROOT / "gateway",
             self._gateway_variables(),
             self.settings.read_timeout_s,
+            self.settings.collector,
         )
         self.web = [self._web(service, name) for service in SERVICES for name in self._replicas(service.name)]
         self.workers = [
@@ -184,6 +185,8 @@ class Stack:
             "PYTHONUNBUFFERED": "1",
             "MALLOC_ARENA_MAX": "2",  # glibc gives each thread an arena of its own, which holds on to memory
         }
+        if settings.collector:
+            shared["OTEL_EXPORTER_OTLP_ENDPOINT"] = settings.collector
         others = others_for_services(dict(self.environment))
         home = base_environment(settings.folder / "home")
         return home | others | shared | self._sisters() | self._own(name)

@@ -16,7 +16,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from starlette.types import ASGIApp
 
-from common import documents, logs, operations, refusals
+from common import documents, logs, operations, refusals, tracing
 from common.consumer import After, Consumer, Handle
 from common.database import new_engine, new_sessions, new_side_engine, ping
 from common.dead_letters import DeadLetters
@@ -75,6 +75,7 @@ class Service:
 
     def __init__(self, name: str, settings: Settings) -> None:
         logs.configure(name, settings.log_level)
+        tracing.configure(name)
         self.name = name
         self.settings = settings
         self.engine = new_engine(settings.database_url, pool_size=settings.threads)
@@ -150,7 +151,7 @@ class Service:
             docs_url=None,
             redoc_url=None,
             max_body_size=self.settings.max_body_bytes,
-            telemetry={"tracing": False, "metrics": False, "logs": False},
+            telemetry=tracing.for_framework(),
         )
         refusals.install(app)
         for router in (*routers, self._inside()):
@@ -183,6 +184,7 @@ class Service:
             await self.auth.close()
             await self.redis.aclose()
             self.engine.dispose()
+            await asyncio.to_thread(tracing.close)
 
     def _inside(self) -> APIRouter:
         """What only the network inside may ask."""

@@ -10,12 +10,12 @@ import amqp
 import structlog
 from amqp.exceptions import AMQPError
 from celery import Celery, Task
-from celery.signals import setup_logging, worker_process_init
+from celery.signals import setup_logging, worker_init, worker_process_init
 from kombu import Connection, Exchange
 from kombu.exceptions import LimitExceeded, OperationalError
 from kombu.pools import connections
 
-from common import logs
+from common import logs, tracing
 from common.broker import EXCHANGE
 from common.events import Envelope, Event
 from common.events.base import CONTENT_TYPE
@@ -37,15 +37,31 @@ TRANSIENT = 1
 
 def new_celery(service: str, tasks: str) -> Celery:
     """The service's Celery application; `tasks` is its module. Settings are read from the environment at first use."""
-    celery = Celery(service, include=[tasks])
+    celery = Celery(service, include=[tasks], task_cls=Traced)
     celery.add_defaults(lambda: _defaults(service))
 
     def log_as_we_do(**_: Any) -> None:
         logs.configure(f"{service} worker", Settings().log_level)
 
+    def tell_of_spans(**_: Any) -> None:
+        tracing.configure(f"{service}-worker")
+
+    worker_init.connect(tell_of_spans, weak=False)
     setup_logging.connect(log_as_we_do, weak=False)
     worker_process_init.connect(_spare_what_stays, weak=False)
     return celery
+
+
+class Traced(Task):  # type: ignore[misc]  # Celery has no types
+    """A task whose run goes on in the trace of whoever has handed it over."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run it."""
+        trace = getattr(self.request, "traceparent", None)
+        if trace is None:
+            return super().__call__(*args, **kwargs)
+        with tracing.span(f"run {self.name}", "consumer", trace):
+            return super().__call__(*args, **kwargs)
 
 
 def _spare_what_stays(**_: Any) -> None:
@@ -79,7 +95,8 @@ def enqueue(task: Task, *calls: Iterable[Any]) -> None:
         with _kept_connection(task.app) as connection:
             connection.declared_entities.clear()  # or a queue that was deleted would be missed by nobody
             for arguments in calls:
-                task.apply_async(tuple(arguments), connection=connection, retry=False, confirm_timeout=CONFIRM_S)
+                options = {"headers": tracing.headers(), "retry": False, "confirm_timeout": CONFIRM_S}
+                task.apply_async(tuple(arguments), connection=connection, **options)
     except (OperationalError, LimitExceeded, AMQPError, OSError) as error:
         raise ConnectionError(f"the broker did not confirm: {error!r}") from error
 

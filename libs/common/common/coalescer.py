@@ -7,6 +7,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context, copy_context
 from typing import Generic, TypeVar
 
 import structlog
@@ -23,15 +24,16 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+Waiting = tuple[Item, asyncio.Future[Result], Context]
 Work = Callable[[Sequence[Item]], Awaitable[Sequence[Result | Problem]]]
 
 
 def in_threads(work: Callable[[Sequence[Item]], Sequence[Result | Problem]], number: int = 1) -> Work[Item, Result]:
-    """The work done in threads of its own, as many as batches may be on their way."""
+    """The work done in threads of its own, as many as batches may be on their way; in the context of who waits."""
     threads = ThreadPoolExecutor(number, thread_name_prefix="coalescer")
 
     async def work_in_thread(items: Sequence[Item]) -> Sequence[Result | Problem]:
-        return await asyncio.get_running_loop().run_in_executor(threads, work, items)
+        return await asyncio.get_running_loop().run_in_executor(threads, copy_context().run, work, items)
 
     return work_in_thread
 
@@ -42,6 +44,8 @@ class Coalescer(Generic[Item, Result]):
     `work` returns a result or a Problem for each item, in order. When it raises instead, the batch is run again item by
     item, so that one cannot spoil the others; it must therefore be safe to repeat. Only when what all of them need is
     away (Unavailable, the database gone) does that one failure answer them all.
+
+    A batch is worked on in the context of its first item: its logs and calls are that request's.
 
     After the batch of a crowd the next one leaves `pause_s` later, so that those who were answered and come again at
     once leave with those who came meanwhile, and not by turns.
@@ -61,7 +65,7 @@ class Coalescer(Generic[Item, Result]):
         self._free = in_flight
         self._waiting = waiting
         self._pause_s = pause_s
-        self._queue: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._queue: deque[Waiting[Item, Result]] = deque()
         self._batches: set[asyncio.Task[None]] = set()
 
     async def submit(self, item: Item) -> Result:
@@ -69,7 +73,7 @@ class Coalescer(Generic[Item, Result]):
         if len(self._queue) >= self._waiting:
             raise Unavailable("too much is waiting already; try again shortly", code="overloaded")
         result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._queue.append((item, result))
+        self._queue.append((item, result, copy_context()))
         self._start()
         return await result
 
@@ -77,19 +81,19 @@ class Coalescer(Generic[Item, Result]):
         while self._queue and self._free:
             batch = [self._queue.popleft() for _ in range(min(self._most, len(self._queue)))]
             self._free -= 1
-            task = asyncio.create_task(self._run(batch))
+            task = asyncio.create_task(self._run(batch), context=batch[0][2])
             self._batches.add(task)
             task.add_done_callback(self._batches.discard)
 
-    async def _run(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+    async def _run(self, batch: list[Waiting[Item, Result]]) -> None:
         try:
-            outcomes = await self._settle([item for item, _ in batch])
-            for (_, future), outcome in zip(batch, outcomes, strict=True):
+            outcomes = await self._settle([item for item, _, _ in batch])
+            for (_, future, _), outcome in zip(batch, outcomes, strict=True):
                 _tell(future, outcome)
             if len(batch) >= CROWD and len(self._queue) < self._most:
                 await asyncio.sleep(self._pause_s)
         except BaseException:
-            for _, future in batch:
+            for _, future, _ in batch:
                 _tell(future, Unavailable("this service is stopping; try again shortly"))
             raise
         finally:

@@ -7,7 +7,7 @@ the dead-letter queue (design: reliability 3.4).
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from common import outbox
+from common import outbox, tracing
 from common.broker import (
     DELAYS_S,
     PREFETCH,
@@ -43,7 +43,7 @@ from common.letters import ATTEMPT, DEAD_AT, DETAIL, QUEUE, REASON
 log = structlog.get_logger(__name__)
 
 IN_HAND = "in hand"
-"""Key in `session.info`: the envelopes of the events that the handler is given."""
+"""Key in `session.info`: what was heard of the events that the handler is given."""
 DATABASE_PAUSE_S = 2.0
 """Between two tries of a batch while the database is away; the queue waits, nothing goes through the delays."""
 
@@ -69,12 +69,24 @@ class Heard:
     message: AbstractIncomingMessage
     envelope: Envelope
     event: Event
+    trace: str | None = None
+    """Where its span goes on, if spans are told of."""
+
+    @property
+    def said_in(self) -> str | None:
+        """The traceparent of whoever published it, or else of whoever said it."""
+        shown = self.message.headers.get("traceparent")
+        return shown if isinstance(shown, str) else self.envelope.traceparent
 
 
 def envelopes(session: Session) -> Sequence[Envelope]:
     """The envelopes of the events that a handler was given with this session, in the same order."""
-    found: Sequence[Envelope] = session.info[IN_HAND]
-    return found
+    return [item.envelope for item in session.info[IN_HAND]]
+
+
+def traces(session: Session) -> Sequence[str | None]:
+    """The same for the traceparents under which they are handled; None where no spans are told of."""
+    return [item.trace for item in session.info[IN_HAND]]
 
 
 def one_by_one(handlers: Mapping[type[Event], Handler]) -> Handle:
@@ -98,6 +110,10 @@ def _complaints(error: ValidationError) -> str:
     """What is wrong with a body, without what stood in it: that belongs into no log."""
     found = error.errors(include_url=False, include_context=False, include_input=False)[:MOST_COMPLAINTS]
     return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found)[:500]
+
+
+def _in_spans(heard: Sequence[Heard], spans: Sequence[str]) -> Sequence[Heard]:
+    return [replace(item, trace=trace) for item, trace in zip(heard, spans, strict=True)] if spans else heard
 
 
 def _attempt(message: AbstractIncomingMessage) -> int:
@@ -159,6 +175,11 @@ class Consumer:
         heard = [item for message in batch if (item := await self._understand(channel, message))]
         if not heard:
             return
+        named = ((f"hear {item.envelope.type}", item.said_in) for item in heard)
+        with tracing.spans(named, "consumer") as spans:
+            await self._treat(channel, _in_spans(heard, spans))
+
+    async def _treat(self, channel: AbstractChannel, heard: Sequence[Heard]) -> None:
         try:
             outcome = await self._apply(heard)
         except Exception as error:
@@ -215,7 +236,7 @@ class Consumer:
                 if item.envelope.id in fresh:
                     fresh.discard(item.envelope.id)
                     new.append(item)
-            session.info[IN_HAND] = [item.envelope for item in new]
+            session.info[IN_HAND] = new
             return self._handle(session, [item.event for item in new]) if new else None
 
     async def _understand(self, channel: AbstractChannel, message: AbstractIncomingMessage) -> Heard | None:

@@ -5,6 +5,7 @@ import random
 import ssl
 import threading
 import time
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +13,7 @@ import httpx
 import structlog
 from structlog.contextvars import get_contextvars
 
+from common import tracing
 from common.errors import Unavailable
 from common.replicas import AsyncReplicas, Replicas, split
 from common.service_tokens import Badge
@@ -59,6 +61,11 @@ def _passed_on() -> dict[str, str]:
     known = get_contextvars()
     named = {"X-Request-ID": known.get("request_id"), "traceparent": known.get("traceparent")}
     return {name: value for name, value in named.items() if value}
+
+
+def _asking(sister: str, method: str, path: str) -> AbstractContextManager[list[str]]:
+    """The span of one question, repeats included."""
+    return tracing.span(f"ask {sister}", "client", about={"http.request.method": method, "url.path": path})
 
 
 @lru_cache(1)
@@ -119,6 +126,10 @@ class Sister:
         self._client.close()
 
     def _ask(self, method: str, path: str, **kwargs: Any) -> tuple[int, Any]:
+        with _asking(self.name, method, path):
+            return self._try(method, path, **kwargs)
+
+    def _try(self, method: str, path: str, **kwargs: Any) -> tuple[int, Any]:
         for attempt in range(1, self._attempts + 1):
             if not self._breaker.allow():
                 break
@@ -151,6 +162,10 @@ class AsyncSister:
 
     async def get(self, path: str) -> tuple[int, Any]:
         """Status and JSON body of a GET."""
+        with _asking(self.name, "GET", path):
+            return await self._try(path)
+
+    async def _try(self, path: str) -> tuple[int, Any]:
         if not self._breaker.allow():
             raise self._unavailable()
         try:

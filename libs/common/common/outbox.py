@@ -25,8 +25,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
-from structlog.contextvars import get_contextvars
 
+from common import tracing
 from common.bulk import insert_rows
 from common.clock import now
 from common.database import TABLE_OPTIONS, LostRace, UtcDateTime, Uuid, affected, new_metadata
@@ -85,12 +85,16 @@ def add_inbox(metadata: MetaData) -> None:
     inbox.to_metadata(metadata)
 
 
-def say(session: Session, *events: Event) -> None:
-    """Put events into the outbox within the caller's transaction; the commit sends them on their way."""
+def say(session: Session, *events: Event, traces: Sequence[str | None] = ()) -> None:
+    """Put events into the outbox within the caller's transaction; the commit sends them on their way.
+
+    Each keeps the traceparent of what it comes from: of the request at hand, or its own of `traces`.
+    """
     if not events:
         return
-    moment, trace = now(), get_contextvars().get("traceparent")
-    rows = [_row(event, moment, trace) for event in events]
+    moment = now()
+    kept = traces or [tracing.at_hand()] * len(events)
+    rows = [_row(event, moment, trace) for event, trace in zip(events, kept, strict=True)]
     if len(rows) > FEW:
         insert_rows(session, outbox, ROW, rows, created_at=moment, attempts=0)
     else:

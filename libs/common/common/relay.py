@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+import orjson
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 from aio_pika.exceptions import AMQPError
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.orm import Session
 
-from common import outbox
+from common import outbox, tracing
 from common.broker import Refused, connect, declare_delays, declare_events, disconnect, publish
 from common.database import Sessions, retried
 from common.events.base import CONTENT_TYPE
@@ -174,11 +175,19 @@ def _lanes(rows: Sequence[Unsent]) -> list[Lane]:
 
 
 async def _publish(exchange: AbstractExchange, row: Unsent) -> None:
-    await publish(
-        exchange,
-        row.type,
-        row.envelope.encode(),
-        message_id=str(row.event_id),
-        content_type=CONTENT_TYPE,
-        mandatory=is_heard(row.type),
-    )
+    with tracing.spans(((f"publish {row.type}", _trace(row)) for row in [row]), "producer"):
+        await publish(
+            exchange,
+            row.type,
+            row.envelope.encode(),
+            message_id=str(row.event_id),
+            content_type=CONTENT_TYPE,
+            headers=tracing.headers(),
+            mandatory=is_heard(row.type),
+        )
+
+
+def _trace(row: Unsent) -> str | None:
+    """What the event has kept of the request that said it."""
+    found: str | None = orjson.loads(row.envelope).get("traceparent")
+    return found

@@ -7,7 +7,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from common import refusals
+from common import refusals, tracing
 from common.draining import Drain
 from common.ids import new_id
 
@@ -33,7 +33,7 @@ class Threshold:
             return
         shown = {name: value.decode("latin-1") for name, value in scope["headers"] if name in READ}
         request_id = _accepted(REQUEST_ID, shown.get(b"x-request-id")) or str(new_id())
-        trace = _accepted(TRACEPARENT, shown.get(b"traceparent")) or _new_trace()
+        trace = tracing.of_framework() or _accepted(TRACEPARENT, shown.get(b"traceparent")) or _new_trace()
         scope.setdefault("state", {})["request_id"] = request_id
         _close_path(scope)
         clear_contextvars()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy.event import listen
 from sqlalchemy.orm import Session
 
-from common.consumer import Handle, NotYet, envelopes
+from common.consumer import Handle, NotYet, envelopes, traces
 from common.database import Sessions
 from common.events import Event
 from notifier.hooks.telling import queue_deliveries, queue_deliveries_apart
@@ -21,7 +21,7 @@ def hearing(sessions: Sessions, hurry: Callable[[], None]) -> Handle:
 
     def hear(session: Session, events: Sequence[Event]) -> None:
         try:
-            is_urgent = queue_mails(session, events)
+            is_urgent = queue_mails(session, events, traces(session))
         except NotYet:
             queue_deliveries_apart(sessions, envelopes(session))
             raise

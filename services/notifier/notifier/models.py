@@ -108,6 +108,8 @@ class Notification(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     due_at: Mapped[datetime] = mapped_column(UtcDateTime)
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    traceparent: Mapped[str | None] = mapped_column(String(55))
+    """Where the trace of the event goes on, if it is told of; as long as W3C Trace Context 1 makes it."""
 
     @property
     def is_nobodys(self) -> bool:

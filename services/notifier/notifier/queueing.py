@@ -1,8 +1,9 @@
 """The queue of mails: each gets in once, is handed over when it is due, and stays when nobody can take it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from itertools import zip_longest
 from typing import Any
 from uuid import UUID
 
@@ -29,14 +30,14 @@ DISPATCHED_FOR = timedelta(minutes=5)
 """A mail handed to the workers is handed over again if it has not been sent by then."""
 
 
-def queue_mails(session: Session, events: Sequence[Event]) -> bool:
+def queue_mails(session: Session, events: Sequence[Event], traces: Sequence[str | None] = ()) -> bool:
     """Queue the mail about each event, once whatever is heard again; whether one is urgent.
 
     What its user has switched off by now gets its row too, and is never sent: so it is decided once. Raises NotYet for
     an unknown recipient.
     """
     learn(session, [event for event in events if isinstance(event, UserRegistered | UserUpdated)])
-    wordings = _for_each(session, [wording for event in events for wording in word(event)])
+    wordings = _for_each(session, _worded(events, traces))
     known = addresses(session, {wording.user_id for wording in wordings})
     off = unwanted(session, [(wording.user_id, wording.type) for wording in wordings])
     if wordings:
@@ -45,10 +46,17 @@ def queue_mails(session: Session, events: Sequence[Event]) -> bool:
     return any(wording.type in URGENT for wording in wordings)
 
 
-def _for_each(session: Session, wordings: Sequence[Wording]) -> list[Wording]:
+def _worded(events: Sequence[Event], traces: Sequence[str | None]) -> Iterator[Wording]:
+    """The mails about the events, each with the trace of its own."""
+    for event, trace in zip_longest(events, traces):
+        yield from word(event) if trace is None else (replace(wording, trace=trace) for wording in word(event))
+
+
+def _for_each(session: Session, worded: Iterable[Wording]) -> list[Wording]:
     """What is for all administrators, for each of them instead. Raises NotYet."""
+    wordings = list(worded)
     if not any(wording.user_id == ADMINISTRATORS for wording in wordings):
-        return list(wordings)
+        return wordings
     admins = administrators(session)
     return [
         replace(wording, user_id=user_id)
@@ -77,6 +85,7 @@ def _row(wording: Wording, address: Address | None, *, is_wanted: bool) -> dict[
         "created_at": moment,
         "due_at": moment,
         "sent_at": None,
+        "traceparent": wording.trace,
     }
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from common import tracing
 from common.database import Sessions, is_conflict, retried
 from common.errors import Unavailable
 from notifier.claims import claim, forget, give_back, note_sent
@@ -73,7 +74,8 @@ def _close(sessions: Sessions, close: Closing) -> None:
 
 def _try(sessions: Sessions, mail: Notification, post: Post, challenges: Challenges) -> Closing:
     try:
-        return _send(sessions, mail, post, challenges)
+        with tracing.span(f"mail {mail.type}", "consumer", mail.traceparent):
+            return _send(sessions, mail, post, challenges)
     except Refused as refusal:
         return _failed(mail, str(refusal), for_good=True)
     except Exception as error:  # whatever keeps a mail back, it is tried again and stays visible

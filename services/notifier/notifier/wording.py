@@ -40,6 +40,8 @@ class Wording:
     data: dict[str, Any]
     email: str | None = None
     challenge_id: UUID | None = None
+    trace: str | None = None
+    """The traceparent under which the event was heard."""
 
 
 def word(event: Event) -> Sequence[Wording]:

@@ -13,7 +13,7 @@ from common.ids import new_id
 from common.testing.broker import Broker
 from common.testing.waiting import eventually
 from notifier.models import RETRY_S, Notification, State
-from notifier.queueing import take_due
+from notifier.queueing import queue_mails, take_due
 
 from .desk import all_mails, queue, send, text_of
 from .postoffice import PostOffice
@@ -45,6 +45,17 @@ def test_an_order_of_somebody_unknown_waits_until_the_person_is_heard_of(
     eventually(lambda: broker.size("stoa.retry.1s") == 1 or broker.size("stoa.retry.10s") == 1)
     broker.tell(registered(user))
     eventually(lambda: {mail.type for mail in all_mails(sessions)} == {"welcome", "order_confirmation"}, 40)
+
+
+def test_each_mail_keeps_the_trace_of_its_own_event(sessions: Sessions) -> None:
+    user, other = new_id(), new_id()
+    with sessions.begin() as session:
+        queue_mails(session, [registered(user), placed(user), registered(other)], ["first", "second", None])
+    assert [(mail.type, mail.traceparent) for mail in all_mails(sessions)] == [
+        ("welcome", "first"),
+        ("order_confirmation", "second"),
+        ("welcome", None),
+    ]
 
 
 def test_each_move_and_the_cancellation_are_told(sessions: Sessions, office: PostOffice) -> None:

@@ -160,6 +160,7 @@ def _commit(sessions: Sessions, intents: Sequence[Intent], holds: Mapping[UUID, 
     results: dict[UUID, Result] = {}
     answers: list[tuple[Claim, Answer]] = []
     placed: list[Order] = []
+    traces: list[str | None] = []
     rejected: list[UUID] = []
     with sessions.begin() as session:
         open_ids = _still_open(session, intents)
@@ -170,6 +171,7 @@ def _commit(sessions: Sessions, intents: Sequence[Intent], holds: Mapping[UUID, 
             if problem is None:
                 order = _placed(intent.order, hold, moment)
                 placed.append(order)
+                traces.append(intent.placing.trace)
                 answer = _created(order)
             else:
                 answer = Answer(problem.status, problem.body())
@@ -182,7 +184,7 @@ def _commit(sessions: Sessions, intents: Sequence[Intent], holds: Mapping[UUID, 
         _write(session, placed, moment)
         _reject(session, rejected, moment)
         finish_all(session, answers)
-        say(session, *(OrderPlaced(**order.event_data()) for order in placed))
+        say(session, *(OrderPlaced(**order.event_data()) for order in placed), traces=traces)
         fault("orders.before_commit")
     return results
 

@@ -1,9 +1,10 @@
 """Wishing: what a request for an order comes to, before anything is written down."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
+from common import tracing
 from common.database import Sessions
 from common.errors import Conflict, Invalid
 from common.idempotency import Claim, known, new_claim
@@ -23,6 +24,8 @@ class Placing:
     user_id: UUID
     wanted: Wanted
     body: NewOrder
+    trace: str | None = field(default_factory=tracing.at_hand, compare=False)
+    """The traceparent of the request that it came with."""
 
 
 def prepare(sessions: Sessions, cart: Cart, user_id: UUID, key: str | None, body: NewOrder) -> Placing:

@@ -205,6 +205,23 @@ def test_each_order_of_a_batch_is_read_as_it_was_answered(
         assert client.get(answer.headers["location"], headers=buyer.headers).json() == answer.json()
 
 
+def test_each_order_of_a_batch_is_told_of_in_the_trace_of_its_own_request(
+    client: TestClient, shelves: Shelves, signer: Signer, broker: Broker
+) -> None:
+    tap = broker.tap("order.placed")
+    buyers = [signer.user(f"buyer{n}") for n in range(20)]
+    traces = {str(buyer.id): f"00-{n:032x}-{n:016x}-01" for n, buyer in enumerate(buyers, 1)}
+
+    def place(buyer: SignedUser) -> int:
+        headers = buyer.headers | {"traceparent": traces[str(buyer.id)]}
+        return client.post("/api/orders/", json=ONE, headers=headers).status_code
+
+    with ThreadPoolExecutor(20) as pool:
+        assert set(pool.map(place, buyers)) == {201}
+    assert shelves.calls < 20
+    assert {event["data"]["user_id"]: event["traceparent"] for event in broker.take(tap, 20)} == traces
+
+
 def test_catalog_dead_slow_or_babbling_is_a_503_and_nothing_is_half_done(
     client: TestClient, catalog: FakeSister, ada: SignedUser
 ) -> None:

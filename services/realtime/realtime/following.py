@@ -8,6 +8,7 @@ import orjson
 import structlog
 from prometheus_client import Gauge
 
+from common import tracing
 from common.errors import Unavailable
 from common.running import Bell
 from realtime.board import Numbered, Position
@@ -43,6 +44,7 @@ class Follower(Generic[At, Entry, Who]):
         self._number = listeners
         self._bell = Bell()
         self._heard: list[Entry] = []
+        self._cause: str | None = None
         self._look = True
         self._begun = asyncio.Event()
         self._reading = asyncio.Lock()
@@ -65,6 +67,7 @@ class Follower(Generic[At, Entry, Who]):
         """What this very process has written, if anything; the log says the same."""
         if entries:
             self._heard += entries
+            self._cause = tracing.at_hand()
             self._bell.ring()
 
     async def ready(self) -> At:
@@ -142,11 +145,16 @@ class Follower(Generic[At, Entry, Who]):
         async with self._reading:
             heard, self._heard = self._heard, []
             told = self.at.follows(heard)
-            delivered = self._spread(heard) if told else 0
+            delivered = self._push(heard) if told else 0
         if told and not self._look:
             return delivered
         self._look = False
         return delivered + await self.catch_up()
+
+    def _push(self, entries: Sequence[Entry]) -> int:
+        """Tell what this process has just written, in the trace of the event that it comes from."""
+        with tracing.span(f"push {self.name}", parent=self._cause, about={"listeners": len(self._listeners)}):
+            return self._spread(entries)
 
     async def _begin(self) -> None:
         """Begin at the end of the log; who listens already must resume, as the log cannot tell what came between."""

@@ -14,7 +14,10 @@ from stoa.servers.server import ServerFailed, base_environment, write
 
 @dataclass
 class Gateway:
-    """One Traefik; `files` holds traefik.yaml and routes.yaml, `variables` is what routes.yaml reads."""
+    """One Traefik; `files` holds traefik.yaml and routes.yaml, `variables` is what routes.yaml reads.
+
+    With a `collector` it tells that one of its spans, by OTLP over http.
+    """
 
     folder: Path
     host: str
@@ -23,6 +26,7 @@ class Gateway:
     files: Path
     variables: Mapping[str, str]
     read_timeout_s: int = 300
+    collector: str = ""
     name: str = "gateway"
 
     def __post_init__(self) -> None:
@@ -49,7 +53,10 @@ class Gateway:
 
     @property
     def environment(self) -> dict[str, str]:
-        return base_environment(self.folder) | {"STOA_OPS_URL": self.ops_url, "NO_COLOR": "1"} | dict(self.variables)
+        own = {"STOA_OPS_URL": self.ops_url, "NO_COLOR": "1"}
+        if self.collector:
+            own["OTEL_BSP_SCHEDULE_DELAY"] = "1000"  # ms, as the services gather theirs (`common.spans`)
+        return base_environment(self.folder) | own | dict(self.variables)
 
     @property
     def ops_url(self) -> str:
@@ -94,4 +101,9 @@ class Gateway:
         times = static["entryPoints"]["web"]["transport"]["respondingTimeouts"]
         times |= {"readTimeout": f"{self.read_timeout_s}s", "writeTimeout": f"{2 * self.read_timeout_s}s"}
         static["providers"]["file"]["filename"] = str((self.files / "routes.yaml").absolute())
+        if self.collector:
+            static["tracing"] = {
+                "serviceName": "gateway",
+                "otlp": {"http": {"endpoint": f"{self.collector}/v1/traces"}},
+            }
         return static
