@@ -23,7 +23,7 @@ from common.dead_letters import DeadLetters
 from common.draining import Drain
 from common.events.hearers import BRIEF
 from common.http import AsyncSister, Sister
-from common.metrics import OutboxState
+from common.metrics import Figures, Read, outbox_figures
 from common.operations import Operations
 from common.relay import Relay
 from common.requests import Threshold
@@ -117,7 +117,11 @@ class Service:
         """Carry this service's outbox to the broker."""
         self._says = True
         self.runs(Relay(self.name, self.settings.broker_url, self.engine, self.sessions))
-        self.metrics.register(OutboxState(self.name, self.sessions))
+        self.measures(outbox_figures)
+
+    def measures(self, read: Read) -> None:
+        """Tell Prometheus of these figures."""
+        self.metrics.register(Figures(self.name, self.sessions, read))
 
     def hears(self, handle: Handle, after: After | None = None) -> None:
         """Consume this service's queue, and its brief one if it has such."""

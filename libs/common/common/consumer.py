@@ -7,12 +7,10 @@ the dead-letter queue (design: reliability 3.4).
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage
-from prometheus_client import Counter
 from pydantic import ValidationError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -36,22 +34,19 @@ from common.broker import (
 from common.clock import now
 from common.database import Sessions, is_conflict, is_gone, retried
 from common.errors import Unavailable
-from common.events import Envelope, Event, decode, registered
+from common.events import Event, decode, registered
 from common.gathering import Closed, Gatherer
+from common.heard import HEARD, IN_HAND, Heard, in_spans, note_lag
 from common.letters import ATTEMPT, DEAD_AT, DETAIL, QUEUE, REASON
 
 log = structlog.get_logger(__name__)
 
-IN_HAND = "in hand"
-"""Key in `session.info`: what was heard of the events that the handler is given."""
 DATABASE_PAUSE_S = 2.0
 """Between two tries of a batch while the database is away; the queue waits, nothing goes through the delays."""
 
 MOST_COMPLAINTS = 5
 CUT_OFF_LIMIT = 5
 """Times that a batch may lose its connection to a database which answers otherwise, before the batch is to blame."""
-
-HEARD = Counter("stoa_events_heard_total", "Events taken from the queue, by outcome", ["service", "outcome"])
 
 Handle = Callable[[Session, Sequence[Event]], object]
 After = Callable[[Any], None]
@@ -60,33 +55,6 @@ Handler = Callable[[Session, Any], None]
 
 class NotYet(Exception):
     """Raised by a handler whose event may succeed later; it is tried again after 1, 10, 60 and 600 s."""
-
-
-@dataclass(frozen=True)
-class Heard:
-    """A message with what was understood of it."""
-
-    message: AbstractIncomingMessage
-    envelope: Envelope
-    event: Event
-    trace: str | None = None
-    """Where its span goes on, if spans are told of."""
-
-    @property
-    def said_in(self) -> str | None:
-        """The traceparent of whoever published it, or else of whoever said it."""
-        shown = self.message.headers.get("traceparent")
-        return shown if isinstance(shown, str) else self.envelope.traceparent
-
-
-def envelopes(session: Session) -> Sequence[Envelope]:
-    """The envelopes of the events that a handler was given with this session, in the same order."""
-    return [item.envelope for item in session.info[IN_HAND]]
-
-
-def traces(session: Session) -> Sequence[str | None]:
-    """The same for the traceparents under which they are handled; None where no spans are told of."""
-    return [item.trace for item in session.info[IN_HAND]]
 
 
 def one_by_one(handlers: Mapping[type[Event], Handler]) -> Handle:
@@ -110,10 +78,6 @@ def _complaints(error: ValidationError) -> str:
     """What is wrong with a body, without what stood in it: that belongs into no log."""
     found = error.errors(include_url=False, include_context=False, include_input=False)[:MOST_COMPLAINTS]
     return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found)[:500]
-
-
-def _in_spans(heard: Sequence[Heard], spans: Sequence[str]) -> Sequence[Heard]:
-    return [replace(item, trace=trace) for item, trace in zip(heard, spans, strict=True)] if spans else heard
 
 
 def _attempt(message: AbstractIncomingMessage) -> int:
@@ -177,7 +141,7 @@ class Consumer:
             return
         named = ((f"hear {item.envelope.type}", item.said_in) for item in heard)
         with tracing.spans(named, "consumer") as spans:
-            await self._treat(channel, _in_spans(heard, spans))
+            await self._treat(channel, in_spans(heard, spans))
 
     async def _treat(self, channel: AbstractChannel, heard: Sequence[Heard]) -> None:
         try:
@@ -220,6 +184,7 @@ class Consumer:
 
     async def _done(self, heard: Sequence[Heard], outcome: object) -> None:
         HEARD.labels(self._service, "done").inc(len(heard))
+        note_lag(self._service, heard)
         try:
             if self._after is not None:
                 self._after(outcome)

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import structlog
+from prometheus_client import Counter
 from structlog.contextvars import get_contextvars
 
 from common import tracing
@@ -28,6 +29,8 @@ RETRY_PAUSE_S = (0.05, 0.15)
 MOST_CONNECTIONS = 32
 KEPT_S = 60
 """An idle connection, less than the 120 s after which a service closes it."""
+
+FAILURES = Counter("stoa_sister_failures_total", "Calls to a sister that it did not answer in time or well", ["sister"])
 
 
 class Breaker:
@@ -108,6 +111,7 @@ class Sister:
 
     def __init__(self, name: str, addresses: str, badge: Badge, *, timeout_s: float, attempts: int = 1) -> None:
         self.name = name
+        self._failures = FAILURES.labels(name)
         self._badge = badge
         self._attempts = attempts
         self._breaker = Breaker()
@@ -144,6 +148,7 @@ class Sister:
             except (httpx.HTTPError, ValueError) as error:
                 reason = repr(error)
             self._breaker.note(succeeded=False)
+            self._failures.inc()
             log.warning("sister_failed", sister=self.name, path=path, reason=reason, attempt=attempt)
             if attempt < self._attempts:
                 time.sleep(random.uniform(*RETRY_PAUSE_S))  # noqa: S311 - jitter
@@ -155,6 +160,7 @@ class AsyncSister:
 
     def __init__(self, name: str, addresses: str, badge: Badge, *, timeout_s: float) -> None:
         self.name = name
+        self._failures = FAILURES.labels(name)
         self._badge = badge
         self._timeout_s = timeout_s
         self._breaker = Breaker()
@@ -180,6 +186,7 @@ class AsyncSister:
         except (httpx.HTTPError, TimeoutError, ValueError) as error:
             reason = repr(error)
         self._breaker.note(succeeded=False)
+        self._failures.inc()
         log.warning("sister_failed", sister=self.name, path=path, reason=reason)
         raise self._unavailable()
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 import structlog
+from prometheus_client import Counter
 
 log = structlog.get_logger(__name__)
 
@@ -16,6 +17,8 @@ LONGEST_PAUSE_S = 5.0
 CANCEL_AGAIN_S = 5.0
 CANCEL_WITHIN_S = 1.0
 """The same for parts of one work: they must be gone before that itself is told again."""
+
+BREAKS = Counter("stoa_background_breaks_total", "Times that background work broke and was begun again", ["work"])
 
 
 class Background(Protocol):
@@ -31,6 +34,7 @@ async def keep_running(work: Background) -> None:
     """Run it again whenever it ends or breaks, with a growing, jittered pause; ends only by cancellation."""
     pause = FIRST_PAUSE_S
     loop = asyncio.get_running_loop()
+    breaks = BREAKS.labels(work.name)
     while True:
         started = loop.time()
         try:
@@ -41,6 +45,7 @@ async def keep_running(work: Background) -> None:
                 raise
             log.warning("background_cancelled_from_outside", work=work.name)
         except Exception as error:
+            breaks.inc()
             log.warning("background_broke", work=work.name, error=repr(error))
         if loop.time() - started > LONGEST_PAUSE_S:
             pause = FIRST_PAUSE_S

@@ -15,11 +15,12 @@ from sqlalchemy.orm import Session
 from common import consumer as consumers
 from common import outbox
 from common.broker import connect, dead_letter_name, declare_delays, declare_events, disconnect, queue_name
-from common.consumer import ATTEMPT, After, Consumer, Handle, NotYet, envelopes, one_by_one
+from common.consumer import ATTEMPT, After, Consumer, Handle, NotYet, one_by_one
 from common.database import LostRace, Sessions, new_engine, new_sessions
 from common.errors import Unavailable
 from common.events import Event
 from common.events.auth import UserRegistered
+from common.heard import envelopes
 from common.ids import new_id
 from common.running import Background
 from common.testing.broker import Broker

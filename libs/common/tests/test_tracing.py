@@ -19,7 +19,6 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
-from common import consumer as consumers
 from common import spans, tracing
 from common.app import Service
 from common.celery import enqueue
@@ -29,6 +28,7 @@ from common.database import Sessions
 from common.errors import Problem
 from common.events import Event
 from common.events.auth import UserRegistered
+from common.heard import traces
 from common.http import Sister
 from common.outbox import say
 from common.relay import Relay
@@ -127,7 +127,7 @@ def test_each_event_is_handled_in_its_own_trace_whatever_comes_beside_it(
     sent = {event.username: f"{n:032x}" for n, event in enumerate(events, 1)}
 
     def handle(session: Session, heard: Sequence[Any]) -> None:
-        given.update(zip((event.username for event in heard), consumers.traces(session), strict=True))
+        given.update(zip((event.username for event in heard), traces(session), strict=True))
 
     with sessions.begin() as session:
         say(session, *events, traces=[f"00-{trace}-{CALLER}-01" for trace in sent.values()])

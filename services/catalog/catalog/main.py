@@ -8,6 +8,7 @@ from catalog import api, categories, exports, inside, stock, sweeping, tasks, up
 from catalog.clients import Orders
 from catalog.consumers import hearing
 from catalog.counter import Counter
+from catalog.figures import figures
 from catalog.finished import Answers
 from catalog.freshness import Freshness
 from catalog.pages import Pages
@@ -33,6 +34,7 @@ def build(settings: CatalogSettings | None = None) -> FastAPI:
     pages = Pages(service.sessions, answers, settings.currency, f"{settings.public_url}/api/products/")
     service.closes(answers.close, freshness.close)
     service.says()
+    service.measures(figures)
     service.hears(hearing(settings.currency))
     service.runs(
         Every("catalog holds", settings.sweep_s, sweep),

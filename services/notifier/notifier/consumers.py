@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from sqlalchemy.event import listen
 from sqlalchemy.orm import Session
 
-from common.consumer import Handle, NotYet, envelopes, traces
+from common.consumer import Handle, NotYet
 from common.database import Sessions
 from common.events import Event
+from common.heard import envelopes, traces
 from notifier.hooks.telling import queue_deliveries, queue_deliveries_apart
 from notifier.queueing import queue_mails
 

@@ -10,6 +10,7 @@ from notifier import api, consumers, tasks, webhooks
 from notifier.clients import Accounts
 from notifier.comparing import compare_administrators
 from notifier.dispatch import Dispatch
+from notifier.figures import figures
 from notifier.hooks.dispatch import HookDispatch, tidy_deliveries
 from notifier.hooks.keeping import Keeper
 from notifier.hooks.signatures import Seal
@@ -35,6 +36,7 @@ def build(settings: NotifierSettings | None = None) -> FastAPI:
     sessions = service.sessions
     mails, hooks = Dispatch(sessions, tasks.enqueue), HookDispatch(sessions, tasks.enqueue_visits)
     accounts = Accounts(service.sister("auth", settings.auth_url, timeout_s=ACCOUNTS_S))
+    service.measures(figures)
     service.hears(consumers.hearing(sessions, mails.hurry), after=lambda _: _wake(mails, hooks))
     service.runs(
         *(mails, hooks),

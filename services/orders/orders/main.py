@@ -10,6 +10,7 @@ from orders import api
 from orders.clients import Cart, Catalog
 from orders.counting import Counts
 from orders.express import ExpressLane
+from orders.figures import figures
 from orders.models import Status
 from orders.resolving import sweep, tidy
 from orders.settings import OrdersSettings
@@ -26,6 +27,7 @@ def build(settings: OrdersSettings | None = None) -> FastAPI:
     catalog = service.sister("catalog", settings.catalog_url, timeout_s=settings.catalog_timeout_s, attempts=2)
     cart = service.sister("cart", settings.cart_url, timeout_s=settings.cart_timeout_s)
     service.says()
+    service.measures(figures)
     service.runs(Every("orders sweep", SWEEP_S, partial(sweep, service.sessions)))
     service.runs(Every("orders tidy", TIDY_S, partial(tidy, service.sessions)))
     till = Till(service.sessions, Catalog(catalog), Cart(cart), settings)

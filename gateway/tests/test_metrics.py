@@ -1,0 +1,73 @@
+"""What the page on metrics says of each name is what the running services tell, and the names of others are there."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families as families_in
+
+from stoa.servers import SCHEMAS
+from stoa.settings import ROOT
+
+from .site import PATIENCE_S, Site
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+PAGE = (ROOT / "docs" / "metrics.md").read_text()
+ROW = re.compile(r"^\| `(stoa_\w+)` \| (\w+) \| ([\w, ]*) ?\| ([\w, ]+) \|", re.MULTILINE)
+OTHERS = re.findall(r"^\| `((?:rabbitmq|traefik)_\w+)` \|", PAGE, re.MULTILINE)
+DETAILED = "metrics/detailed?family=queue_coarse_metrics&family=queue_consumer_count"
+
+
+class Family(NamedTuple):
+    """A name with its type, and the labels of its samples."""
+
+    name: str
+    type: str
+    labels: frozenset[str]
+
+
+def _documented(service: str) -> set[Family]:
+    return {
+        Family(name, kind, frozenset(filter(None, labels.replace(" ", "").split(","))))
+        for name, kind, labels, told_by in ROW.findall(PAGE)
+        if told_by == "all" or service in told_by.split(", ")
+    }
+
+
+def _told(text: str) -> Iterator[Family]:
+    """Families that are ours. `le` belongs to the type; `_created` is the library's own."""
+    for family in families_in(text):
+        if family.name.startswith("stoa_") and not family.name.endswith("_created"):
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            yield Family(name, family.type, frozenset(label for it in family.samples for label in it.labels) - {"le"})
+
+
+def _read(url: str) -> str:
+    return httpx.get(url, timeout=PATIENCE_S, trust_env=False).text
+
+
+@pytest.mark.parametrize("service", SCHEMAS)
+def test_a_service_tells_what_is_written_of_it_and_nothing_else(site: Site, service: str) -> None:
+    documented = {family.name: family for family in _documented(service)}
+    told = {family.name: family for family in _told(_read(f"{site.house.settings.address_of(service)}/metrics"))}
+    assert told.keys() == documented.keys()
+    assert {name: it.type for name, it in told.items()} == {name: it.type for name, it in documented.items()}
+    sampled = {name: it.labels for name, it in told.items() if it.labels}
+    assert sampled == {name: documented[name].labels for name in sampled}
+
+
+def test_what_is_in_the_tables_is_told_with_its_labels(site: Site) -> None:
+    """These have samples from the first question on, so that nothing above has passed for want of any."""
+    for service, name in (("catalog", "stoa_catalog_imports"), ("notifier", "stoa_notifier_mails")):
+        told = {it.name: it for it in _told(_read(f"{site.house.settings.address_of(service)}/metrics"))}
+        assert told[name].labels == {"service", "state"}
+
+
+def test_the_names_of_others_that_the_page_gives_are_told_too(site: Site) -> None:
+    broker = f"http://127.0.0.1:{site.stack.rabbitmq.prometheus_port}/{DETAILED}"
+    told = _read(broker) + _read(f"{site.stack.gateway.ops_url}/metrics")
+    assert len(OTHERS) >= 4
+    assert [name for name in OTHERS if f"\n{name}{{" not in told] == []
