@@ -9,14 +9,16 @@ export STOA_TLS := on
 endif
 
 # What of the machine is needed beyond the servers.
-test e2e screenshots: WITH := browser
+e2e screenshots: WITH := browser
+test: WITH := browser promtool
+check-alerts: WITH := promtool
 
 # What pytest makes of the tests' asserts is kept for the next process: the tests are found in half the time.
 test check e2e fuzz: export PYTHONDONTWRITEBYTECODE =
 test-%: export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap up down status logs urls test e2e fuzz lint check audit replay import migrate \
+.PHONY: help bootstrap up down status logs urls test e2e fuzz lint check check-alerts audit replay import migrate \
 	bench bench-reads bench-upload bench-orders bench-lists bench-events bench-sockets bench-start bench-alike \
 	reconcile screenshots contracts lock clean
 
@@ -59,6 +61,9 @@ lint: bootstrap ## Lint, format, types, who imports whom
 
 check: lint ## The same, and the tests that need no server
 	@$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder -m unit $(a)
+
+check-alerts: bootstrap ## Check the alerts for Prometheus, and that each fires when it should and only then
+	@cd deploy/observability && promtool check config prometheus.yaml && promtool test rules alerts_test.yaml
 
 audit: bootstrap ## Look the pins up in an advisory service, where one can be reached
 	@$(BIN)/uv tool run pip-audit --disable-pip --require-hashes $(PINS:%=-r %) $(a)

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Makes a fresh checkout ready to run: servers from apt, Python packages with pinned hashes into .venv, the mailbox into its own.
-# With the word "browser" also the Chromium that tests of the pages are run in.
+# With the word "browser" also the Chromium that tests of the pages are run in, with "promtool" what checks the alerts.
 # A repeat with nothing to do takes less than a second; an interrupted run is repaired by the next one.
 set -euo pipefail
 
 cd "$(dirname "$0")/../.."
 ROOT=$PWD
-WITH=${1-}
+WITH=" $* "
 LOG=$ROOT/.run/log/bootstrap.log
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
@@ -60,8 +60,11 @@ missing_packages() {
     command -v rabbitmq-server >/dev/null || echo rabbitmq-server
     command -v redis-server >/dev/null || echo redis-server
     [ -n "$(find_python)" ] || echo python3 python3-venv
-    [ "$WITH" != browser ] || [ -n "$(find_browser)" ] || echo chromium
+    ! wants browser || [ -n "$(find_browser)" ] || echo chromium
+    ! wants promtool || command -v promtool >/dev/null || echo prometheus
 }
+
+wants() { case $WITH in *" $1 "*) ;; *) return 1 ;; esac }
 
 find_python() { # the first Python from 3.11 on that can make a virtual environment; STOA_PYTHON names another
     local name

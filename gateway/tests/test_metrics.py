@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import httpx
 import pytest
+import yaml
 from prometheus_client.parser import text_string_to_metric_families as families_in
 
 from stoa.servers import SCHEMAS
@@ -18,6 +19,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 PAGE = (ROOT / "docs" / "metrics.md").read_text()
 ROW = re.compile(r"^\| `(stoa_\w+)` \| (\w+) \| ([\w, ]*) ?\| ([\w, ]+) \|", re.MULTILINE)
 OTHERS = re.findall(r"^\| `((?:rabbitmq|traefik)_\w+)` \|", PAGE, re.MULTILINE)
+RULES = yaml.safe_load((ROOT / "deploy/observability/alerts.yaml").read_text())["groups"][0]["rules"]
+SELECTOR = re.compile(r"\b((?:stoa|rabbitmq|traefik)_\w+)(\{[^}]*\})?")
+MATCHER = re.compile(r'(\w+)(=~?)"([^"]*)"')
 DETAILED = "metrics/detailed?family=queue_coarse_metrics&family=queue_consumer_count"
 
 
@@ -67,7 +71,22 @@ def test_what_is_in_the_tables_is_told_with_its_labels(site: Site) -> None:
 
 
 def test_the_names_of_others_that_the_page_gives_are_told_too(site: Site) -> None:
-    broker = f"http://127.0.0.1:{site.stack.rabbitmq.prometheus_port}/{DETAILED}"
-    told = _read(broker) + _read(f"{site.stack.gateway.ops_url}/metrics")
+    told = "".join(map(_read, _asked(site)))
     assert len(OTHERS) >= 4
-    assert [name for name in OTHERS if f"\n{name}{{" not in told] == []
+    assert [name for name in OTHERS if not re.search(rf"^{name}(_bucket)?\{{", told, re.MULTILINE)] == []
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_what_an_alert_asks_for_is_there(site: Site, rule: dict[str, str]) -> None:
+    """An alert whose selector fits nothing would be quiet for ever. Codes of errors are what a healthy stack lacks."""
+    told = [it for url in _asked(site) for family in families_in(_read(url)) for it in family.samples]
+    for name, matchers in SELECTOR.findall(rule["expr"]):
+        wanted = {label: re.compile(value) for label, _, value in MATCHER.findall(matchers) if label != "code"}
+        fitting = [it for it in told if it.name == name and all(w.fullmatch(it.labels[n]) for n, w in wanted.items())]
+        assert fitting, f"{name}{matchers}"
+
+
+def _asked(site: Site) -> list[str]:
+    services = [f"{site.house.settings.address_of(service)}/metrics" for service in SCHEMAS]
+    broker = f"http://127.0.0.1:{site.stack.rabbitmq.prometheus_port}/{DETAILED}"
+    return [*services, broker, f"{site.stack.gateway.ops_url}/metrics"]
