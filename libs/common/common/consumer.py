@@ -36,7 +36,7 @@ from common.database import Sessions, is_conflict, is_gone, retried
 from common.errors import Unavailable
 from common.events import Event, decode, registered
 from common.gathering import Closed, Gatherer
-from common.heard import HEARD, IN_HAND, Heard, in_spans, note_lag
+from common.heard import HEARD, IN_HAND, Heard, expose, in_spans, note_lag
 from common.letters import ATTEMPT, DEAD_AT, DETAIL, QUEUE, REASON
 
 log = structlog.get_logger(__name__)
@@ -109,6 +109,7 @@ class Consumer:
         self._brief = brief
         self._broker_url = broker_url
         self._sessions = sessions
+        expose(service)
         self._handle = handle
         self._after = after
 

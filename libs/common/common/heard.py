@@ -14,6 +14,7 @@ IN_HAND = "in hand"
 """Key in `session.info`: what was heard of the events that the handler is given."""
 
 HEARD = Counter("stoa_events_heard_total", "Events taken from the queue, by outcome", ["service", "outcome"])
+OUTCOMES = ("done", "delayed", "dead", "dropped")
 LAG = Histogram(
     "stoa_event_lag_seconds",
     "From the commit that said an event to the commit of its effect",
@@ -52,6 +53,13 @@ def traces(session: Session) -> Sequence[str | None]:
 def in_spans(heard: Sequence[Heard], spans: Sequence[str]) -> Sequence[Heard]:
     """The same with the traceparents of their spans, if there are any."""
     return [replace(item, trace=trace) for item, trace in zip(heard, spans, strict=True)] if spans else heard
+
+
+def expose(service: str) -> None:
+    """Tell of a service that hears from the beginning: of what was not there before, the first step is no increase."""
+    LAG.labels(service)
+    for outcome in OUTCOMES:
+        HEARD.labels(service, outcome)
 
 
 def note_lag(service: str, heard: Sequence[Heard]) -> None:
