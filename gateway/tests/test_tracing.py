@@ -1,14 +1,20 @@
 """An order's way as an operator sees it: every process on it tells of its part, each under the one that called it."""
 
+import secrets
+
 import pytest
 
+from common.testing.waiting import eventually
 from stoa.tracing import Trace, follow
+from stoa.tracing.receiving import collecting
 from stoa.tracing.spans import Span
 
-from .site import Site
+from .people import Person, ok
+from .site import PATIENCE_S, Site
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
+RUN = ("catalog-worker", "run catalog.import")
 PARENTS = {
     "orders POST": "gateway",
     "orders ask catalog": "orders POST",
@@ -52,3 +58,19 @@ def test_no_part_begins_before_the_one_that_called_it(trace: Trace) -> None:
         span.title for span in trace.spans if span.parent in known and span.begun + 1000 < known[span.parent].begun
     ]
     assert early == []
+
+
+def test_a_file_is_taken_in_in_the_trace_of_its_upload(site: Site, admin: Person) -> None:
+    """Its worker is a process that another has forked, and has to tell of its spans all the same."""
+    trace = secrets.token_hex(16)
+    file = {"file": ("lamps.csv", f"name,sku,price,stock\nLamp,{trace},5.00,1\n", "text/csv")}
+    with collecting(trace, site.house.settings.port_of("traces")) as collector:
+        headers = {"traceparent": f"00-{trace}-{secrets.token_hex(8)}-01"}
+        ok(admin.ask("POST", "/api/products/bulk-upload/", headers=headers, files=file), 202)
+
+        def callers() -> list[str]:
+            spans = {span.id: span for span in collector.spans()}
+            runs = [span for span in spans.values() if (span.service, span.name) == RUN]
+            return [spans[run.parent].service for run in runs if run.parent in spans]
+
+        assert eventually(callers, PATIENCE_S) == ["catalog"]
