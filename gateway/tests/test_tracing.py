@@ -1,15 +1,15 @@
 """An order's way as an operator sees it: every process on it tells of its part, each under the one that called it."""
 
 import secrets
+from collections.abc import Iterator
 
 import pytest
 
 from common.testing.waiting import eventually
-from stoa.tracing import Trace, follow
-from stoa.tracing.receiving import collecting
+from stoa.tracing import Trace, follow, receiving
 from stoa.tracing.spans import Span
 
-from .people import Person, ok
+from .people import Person, Visitor, ok
 from .site import PATIENCE_S, Site
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -64,7 +64,7 @@ def test_a_file_is_taken_in_in_the_trace_of_its_upload(site: Site, admin: Person
     """Its worker is a process that another has forked, and has to tell of its spans all the same."""
     trace = secrets.token_hex(16)
     file = {"file": ("lamps.csv", f"name,sku,price,stock\nLamp,{trace},5.00,1\n", "text/csv")}
-    with collecting(trace, site.house.settings.port_of("traces")) as collector:
+    with receiving.collecting(trace, site.house.settings.port_of("traces")) as collector:
         headers = {"traceparent": f"00-{trace}-{secrets.token_hex(8)}-01"}
         ok(admin.ask("POST", "/api/products/bulk-upload/", headers=headers, files=file), 202)
 
@@ -74,3 +74,21 @@ def test_a_file_is_taken_in_in_the_trace_of_its_upload(site: Site, admin: Person
             return [spans[run.parent].service for run in runs if run.parent in spans]
 
         assert eventually(callers, PATIENCE_S) == ["catalog"]
+
+
+def test_what_is_asked_for_in_a_query_is_told_to_nobody(
+    site: Site, stranger: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace, secret, bodies = secrets.token_hex(16), secrets.token_hex(16), list[bytes]()
+    read = receiving.read
+
+    def overhear(body: bytes) -> Iterator[Span]:
+        bodies.append(body)
+        return read(body)
+
+    monkeypatch.setattr(receiving, "read", overhear)
+    with receiving.collecting(trace, site.house.settings.port_of("traces")) as collector:
+        headers = {"traceparent": f"00-{trace}-{secrets.token_hex(8)}-01"}
+        ok(stranger.get("/api/products/", params={"search": secret}, headers=headers))
+        eventually(lambda: {span.service for span in collector.spans()} == {"gateway", "catalog"}, PATIENCE_S)
+    assert not any(secret.encode() in body for body in bodies)
