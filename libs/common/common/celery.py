@@ -56,12 +56,12 @@ class Traced(Task):  # type: ignore[misc]  # Celery has no types
     """A task whose run goes on in the trace of whoever has handed it over."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run it."""
+        """Run it, within the request that the worker has made of the message."""
         trace = getattr(self.request, "traceparent", None)
         if trace is None:
-            return super().__call__(*args, **kwargs)
+            return self.run(*args, **kwargs)
         with tracing.span(f"run {self.name}", "consumer", trace):
-            return super().__call__(*args, **kwargs)
+            return self.run(*args, **kwargs)
 
 
 def _spare_what_stays(**_: Any) -> None:
