@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +26,8 @@ PORTS = OF_A_STACK + 4
 BUFFER_POOL_MB = 1024
 """A server of a shop with a million products has at least this; the local stack's default serves a demo."""
 QUERY_S = 600
+
+Detour = Callable[[Settings], Mapping[str, int]]
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,16 @@ class Bench:
 
 
 @contextmanager
-def bench(*, step: Step = lambda _: None) -> Iterator[Bench]:
-    """Bring the stack up; nothing of it is left however the block ends."""
+def bench(
+    detour: Detour | None = None,
+    *,
+    buffer_pool_mb: int = BUFFER_POOL_MB,
+    step: Step = lambda _: None,
+) -> Iterator[Bench]:
+    """Bring the stack up; nothing of it is left however the block ends.
+
+    `detour` is told the settings and gives the ports at which services find others instead, by listener.
+    """
     end_when_asked()
     for name in [name for name in os.environ if name.startswith("STOA_")]:
         del os.environ[name]
@@ -86,10 +96,10 @@ def bench(*, step: Step = lambda _: None) -> Iterator[Bench]:
             port=base + PORTS - 1,
             port_base=base,
             rate_limits="off",
-            mysql_buffer_pool_mb=BUFFER_POOL_MB,
+            mysql_buffer_pool_mb=buffer_pool_mb,
             _env_file=None,
         )
-        house = House(settings, partial(_told, step))
+        house = House(settings, partial(_told, step), detour(settings) if detour else None)
         try:
             yield Bench(house, house.up(), folder, base)
         finally:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ class Service:
     worker: Sequence[str] = ()
 
 
+ADDRESS = re.compile(r"(\b127\.0\.0\.1:)(\d+)\b")
 NOTIFIER_THREADS = 8
 """What notifier's worker sends at once: mails and visits of webhooks."""
 
@@ -120,6 +122,8 @@ class Stack:
     settings: Settings
     credentials: Credentials
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    detours: Mapping[str, int] = field(default_factory=dict)
+    """By listener, the port at which services find it instead: whoever tests faults may stand in between."""
 
     def __post_init__(self) -> None:
         at, port = self.settings.folder, self.settings.port_of
@@ -189,7 +193,13 @@ class Stack:
             shared["OTEL_EXPORTER_OTLP_ENDPOINT"] = settings.collector
         others = others_for_services(dict(self.environment))
         home = base_environment(settings.folder / "home")
-        return home | others | shared | self._sisters() | self._own(name)
+        own = shared | self._sisters() | self._own(name)
+        return home | others | {variable: self._by_detour(value) for variable, value in own.items()}
+
+    def _by_detour(self, value: str) -> str:
+        """The same with each address that has a detour replaced by it."""
+        other = {str(self.settings.port_of(name)): str(port) for name, port in self.detours.items()}
+        return ADDRESS.sub(lambda found: found[1] + other.get(found[2], found[2]), value)
 
     def _sisters(self) -> dict[str, str]:
         return {f"STOA_{one.name.upper()}_URL": self.settings.addresses_of(one.name) for one in SERVICES}

@@ -3,7 +3,7 @@
 import fcntl
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 from stoa.credentials import read_credentials
@@ -28,10 +28,14 @@ Step = Callable[[str], AbstractContextManager[None]]
 
 
 class House:
-    """The stack on this machine; `step` is told what is being done, as a context manager."""
+    """The stack on this machine; `step` is told what is being done, as a context manager.
 
-    def __init__(self, settings: Settings, step: Step) -> None:
+    `detours` are ports at which services find others instead, by listener.
+    """
+
+    def __init__(self, settings: Settings, step: Step, detours: Mapping[str, int] | None = None) -> None:
         self.settings = settings
+        self._detours = detours or {}
         self.supervisor = Supervisor(settings.folder, settings.log_megabytes)
         self._step = step
 
@@ -40,7 +44,7 @@ class House:
         check_place(self.settings)
         with self._alone():
             make_certificate(self.settings)
-            stack = Stack(self.settings, read_credentials(self.settings))
+            stack = Stack(self.settings, read_credentials(self.settings), detours=self._detours)
             check_installed(stack.everything())
             running = self._running()
             try:

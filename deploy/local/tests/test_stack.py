@@ -82,6 +82,18 @@ def test_the_shell_hands_on_settings_of_services_but_nothing_else(stack):
     assert "HTTP_PROXY" not in environment
 
 
+def test_services_find_others_by_their_detours_and_the_gateway_finds_services_without(stack):
+    by_way = Stack(stack.settings, stack.credentials, stack.environment, {"mysql": 1111, "catalog": 2222})
+    environment = by_way.service_environment("orders")
+    before = stack.service_environment("orders")
+    changed = {name: value for name, value in environment.items() if value != before[name]}
+    assert changed.keys() == {"STOA_DATABASE_URL", "STOA_CATALOG_URL"}
+    assert "@127.0.0.1:1111/orders" in changed["STOA_DATABASE_URL"]
+    assert changed["STOA_CATALOG_URL"] == "http://127.0.0.1:2222"
+    assert by_way.gateway.variables == stack.gateway.variables
+    assert by_way.mysql.url("orders") == stack.mysql.url("orders")
+
+
 def test_the_portal_and_the_gateway_hold_no_secret(stack):
     known = stack.credentials
     secrets = {known.secret_key, known.webhook_key, known.rabbitmq_password, *stack.mysql.passwords.values()}
