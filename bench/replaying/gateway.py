@@ -34,7 +34,9 @@ class Gateway:
         connections: int,
         transport: httpx2.AsyncBaseTransport | None = None,
         trusted: ssl.SSLContext | bool = True,
+        attempts: int = ATTEMPTS,
     ) -> None:
+        self._attempts = attempts
         self.url = url.rstrip("/")
         self.answers: Counter[int] = Counter()
         self.again: Counter[str] = Counter()
@@ -48,7 +50,7 @@ class Gateway:
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **body: Any
     ) -> httpx2.Response:
         """The final answer; the same request, key included, goes out again while none is there. Raises GaveUp, Stop."""
-        for attempt in range(ATTEMPTS):
+        for attempt in range(self._attempts):
             reason, wait_s = "no answer", 0.0
             try:
                 answer = await self._client.request(method, path, headers=headers, **body)
@@ -112,5 +114,5 @@ def _asked_wait(answer: httpx2.Response) -> float:
 
 
 def _pause(attempt: int) -> float:
-    pause = min(FIRST_PAUSE_S * 2.0**attempt, LONGEST_PAUSE_S)
+    pause = min(FIRST_PAUSE_S * 2.0 ** min(attempt, ATTEMPTS), LONGEST_PAUSE_S)
     return pause * (0.5 + random() / 2)  # noqa: S311 - jitter, so that clients do not come back together

@@ -1,7 +1,7 @@
 """The placing room: invoices become orders, cancellations are followed, many customers at once."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -91,7 +91,7 @@ class Shoppers:
 
 
 async def follow_all(
-    shoppers: Shoppers, invoices: Sequence[Invoice], clients: int, done: Callable[[], None] = lambda: None
+    shoppers: Shoppers, invoices: Iterable[Invoice], clients: int, done: Callable[[], None] = lambda: None
 ) -> None:
     """Follow the invoices in their order with N clients; one customer's go one after the other."""
     free, ahead = asyncio.Semaphore(clients), asyncio.Semaphore(clients * AHEAD)

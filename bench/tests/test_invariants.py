@@ -37,7 +37,7 @@ HEARD = frozenset(event.id for event in EVENTS)
 
 def entry(number: str, placement: str, status: str, lines: dict[int, int], *steps: tuple[str | None, str]) -> Entry:
     total = Decimal(2) * sum(lines.values())
-    return Entry(number, number.encode(), placement, status, total, lines, list(steps))
+    return Entry(number, "user", number.encode(), placement, status, total, lines, list(steps))
 
 
 def placing(key: str, lines: dict[int, int], **more: Any) -> Placing:
@@ -231,6 +231,19 @@ def test_no_invariant_is_without_a_fault_that_breaks_it() -> None:
 def test_a_copy_under_one_message_id_is_no_second_mail_where_a_worker_was_killed() -> None:
     picture = mails("outside", confirmation={"<1>": 2})(sound())
     assert violations(replace(picture, copies_allowed=1)) == {}
+
+
+def test_a_mail_that_is_not_due_yet_may_be_on_its_way_but_not_twice() -> None:
+    picture = replace(mails("books", confirmation=["queued"])(sound()), mails_are_due=False)
+    assert violations(mails("outside", confirmation={})(picture)) == {}
+    assert violations(mails("outside", confirmation={"<1>": 1, "<2>": 1})(picture)).keys() == {MAIL}
+    assert violations(mails("books", confirmation=["failed"])(picture)).keys() == {MAIL}
+    assert violations(mails("books", confirmation=["queued", "sent"])(picture)).keys() == {MAIL}
+
+
+def test_who_has_not_been_told_yet_may_have_an_order() -> None:
+    picture = client(0, order_ids=set(), refusal="insufficient_stock")(sound())
+    assert violations(replace(picture, others=frozenset({"user"}))) == {}
 
 
 def test_while_the_gateway_is_away_nobody_need_be_answered() -> None:

@@ -47,6 +47,7 @@ class Entry:
     """An order, or what never became one."""
 
     number: str
+    user: str
     scope: bytes
     placement: str
     status: str
@@ -102,8 +103,8 @@ def read_books(engine: Engine) -> Books:
         )
 
 
-def under_way(engine: Engine) -> Counter[str]:
-    """What has still to happen: events unsent or unheard, intents, holds and mails."""
+def under_way(engine: Engine, *, with_mails: bool) -> Counter[str]:
+    """What has still to happen: events unsent or unheard, intents and holds; mails only if they are asked for."""
     moving: Counter[str] = Counter()
     with engine.connect() as connection:
         for speaker in SPEAKERS:
@@ -114,17 +115,19 @@ def under_way(engine: Engine) -> Counter[str]:
                 missing = select(func.count()).select_from(said.outerjoin(heard, heard.c.event_id == said.c.event_id))
                 missing = missing.where(and_(said.c.type.in_(types), heard.c.event_id.is_(None)))
                 moving["unheard"] += _count(connection, missing)
-        for schema, entity, column, waiting in WAITING_ROWS:
+        for schema, entity, column, waiting in (*UNFINISHED, *([MAILS] if with_mails else [])):
             table = _of(entity.__table__, schema)
             moving[schema] += _count(connection, select(func.count()).where(table.c[column].in_(waiting)))
     return +moving
 
 
-WAITING_ROWS: tuple[tuple[str, Any, str, tuple[str, ...]], ...] = (
+Rows = tuple[str, Any, str, tuple[str, ...]]
+UNFINISHED: tuple[Rows, ...] = (
     ("orders", Order, "placement", (Placement.PENDING,)),
     ("catalog", Reservation, "state", (HELD,)),
-    ("notifier", Notification, "state", WAITING),
 )
+MAILS: Rows = ("notifier", Notification, "state", WAITING)
+"""Schema, table, and the states in which a row is not done with."""
 
 
 def _of(table: Table, schema: str) -> Table:
@@ -141,7 +144,7 @@ def _all(connection: Connection, schema: str, entity: Any) -> Any:
 
 def _orders(connection: Connection) -> dict[str, Entry]:
     entries = {
-        str(row.id): Entry(row.number, row.scope, row.placement, row.status, row.total)
+        str(row.id): Entry(row.number, str(row.user_id), row.scope, row.placement, row.status, row.total)
         for row in _all(connection, "orders", Order)
     }
     for row in _all(connection, "orders", OrderLine):

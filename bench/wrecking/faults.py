@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
 from stoa.stack import NOTIFIER_THREADS
@@ -32,6 +32,7 @@ SPOILT_S = 12.0
 OUTBOX_AWAY_S = 15.0
 RESENT = 3000
 REPEATED = 500
+SKEWED = ("cart", "realtime")
 
 Break = Callable[[Site], AbstractContextManager[object]]
 
@@ -112,6 +113,17 @@ def _repeated(site: Site) -> Iterator[None]:
 
 
 @contextmanager
+def _skewed(site: Site) -> Iterator[None]:
+    """What the killed ones had not acked is delivered again, also to those whose clock is ahead."""
+    with ExitStack() as held:
+        for place, service in enumerate(SKEWED):
+            held.enter_context(site.beside(service, f"wrecking.skewed:{service}", place))
+        site.kill(*SKEWED)
+        with _repeated(site):
+            yield
+
+
+@contextmanager
 def _restarted(site: Site) -> Iterator[None]:
     for name in (*SERVICES, *WORKERS):
         site.restart(name)
@@ -152,9 +164,15 @@ FULL_OUTBOX = Fault(
     NONE,
     OUTBOX_AWAY_S,
 )
-REPEAT = Fault(f"the last {3 * REPEATED:,} events again, up to three times, in no order", _repeated)
+REPEAT = Fault(f"the last {3 * REPEATED:,} events again, up to three times, in no order", _repeated, lasts_s=0)
 RESET = Fault(
     "reset every connection between the parts", _reset, _behind("mysql", "catalog", "cart"), copies=NOTIFIER_THREADS
 )
-ROLLING = Fault("restart every service and worker, one after the other", _restarted, frozenset(SERVICES))
+ROLLING = Fault("restart every service and worker, one after the other", _restarted, frozenset(SERVICES), lasts_s=0)
 SLOW_DATABASE = spoil("20 ms more to and from the database", Toxic(latency_s=0.02), Way.DOWN, "mysql", may_fail=NONE)
+SKEW = Fault(
+    "cart and realtime killed beside others whose clock is an hour ahead, and events again",
+    _skewed,
+    _behind(*SKEWED),
+    SPOILT_S,
+)

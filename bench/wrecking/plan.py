@@ -13,6 +13,7 @@ from wrecking.faults import (
     RESET,
     ROLLING,
     SERVICES,
+    SKEW,
     SLOW_DATABASE,
     WORKERS,
     Fault,
@@ -73,7 +74,7 @@ DEFAULT: Sequence[Group] = (
     [freeze("redis", "notifier-worker", "realtime"), FLUSH, BROKER_AWAY, REPEAT, FULL_OUTBOX],
     [SLOW_DATABASE, CUT_DATABASE, SLOW_SISTERS, CUT_SISTERS, LOST_ANSWERS],
     [LOST_ACKS, LOST_CONFIRMS, LOST_REDIS, LOST_MAILS, RESET],
-    [ROLLING],
+    [SKEW, ROLLING],
 )
 
 KNOWN = {fault.name: fault for group in DEFAULT for fault in group}

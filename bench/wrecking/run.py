@@ -5,15 +5,18 @@ from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from secrets import token_hex
 from time import monotonic
 from typing import Any
 
+import httpx2
 from rich.console import Console
 
 from replaying.accounts import Account
 from replaying.gateway import Gateway
 from replaying.listening import Listener
+from replaying.plan import Plan
 from wrecking.books import read_books, under_way
 from wrecking.faults import Fault
 from wrecking.invariants import Picture, Window, violations
@@ -23,16 +26,19 @@ from wrecking.looking import Onlooker
 from wrecking.opening import invite, register, stock_up
 from wrecking.plan import Group
 from wrecking.recovery import NotRecovered, Probe
+from wrecking.replay import ATTEMPTS, Replay, Watched
 from wrecking.stack import NotBack, Site
 from wrecking.wire import Attempt, Wire
 
 BEFORE_S = 4.0
 """Undisturbed load before a fault."""
-SLACK_S = 3.0
-"""After recovery: a breaker that was opened just then lets the next call through 2 s later (`common.http`)."""
+SLACK_S = 15.0
+"""After recovery: what has piled up is worked off, and a breaker that was opened just then lets calls through again."""
 QUIET_WITHIN_S = 180.0
-"""A mail of a killed worker is handed over again after one minute, an intent given up after two, and its hold half a
-minute later (`notifier.models.LEASE`, `orders.settings`, `catalog.sweeping.GRACE`)."""
+"""An intent is given up after two minutes, its hold half a minute later (`orders.settings`, `catalog.sweeping`)."""
+MAILED_WITHIN_S = 330.0
+"""Mails that a killed notifier was about to hand to its workers are handed over five minutes later
+(`notifier.queueing.DISPATCHED_FOR`); the checks before the last one do not wait for them."""
 QUIET_POLL_S = 0.5
 CONNECTIONS = 64
 BACK = "everything comes back by itself"
@@ -58,6 +64,8 @@ class Havoc:
     site: Site
     console: Console
     seed: int
+    plan: Plan | None = None
+    """Of a file that is replayed beside the buyers."""
     rows: list[Row] = field(default_factory=list)
     ledger: Ledger = field(default_factory=Ledger)
     attempts: list[Attempt] = field(default_factory=list)
@@ -76,16 +84,28 @@ class Havoc:
             admin = Account(gateway, *self.site.address.admin)
             await admin.sign_in()
             self._goods = await stock_up(admin, run)
+            self._replay = await self._begin_replay(admin, run)
             self._buyers = await invite(gateway, wire, self._goods.shelf, self.ledger, run, self.seed)
             (account,) = await register(gateway, wire, [f"probe-{run}"])
             self._probe = Probe(self.site, account, self._goods.probe, self.ledger)
-            async with self._listening() as listener, self._shopping():
+            async with self._listening() as listener:
                 onlooker = Onlooker(self.site, admin, listener)
-                await self._do_all(groups, onlooker, ends)
+                async with self._shopping():
+                    await self._do_all(groups, onlooker, ends)
+                await self._check(self.rows[-1], onlooker, at_the_end=True)
                 await onlooker.close()
+            await self._replay.gateway.close()
         finally:
             await gateway.close()
             await wire.close()
+
+    async def _begin_replay(self, admin: Account, run: str) -> Replay:
+        watched = Watched(self._turnstile, self._wire, httpx2.AsyncHTTPTransport())
+        gateway = Gateway(self.site.url, CONNECTIONS, watched, attempts=ATTEMPTS)
+        replay = Replay(self.plan or Plan({}, [], 0, Counter()), gateway, run)
+        if self.plan:
+            await replay.open(admin)
+        return replay
 
     async def _do_all(self, groups: Iterable[Group], onlooker: Onlooker, ends: float | None) -> None:
         last: Row | None = None
@@ -119,23 +139,27 @@ class Havoc:
         self.console.print(f"    {_told(row)}", style="dim")
         return row
 
-    async def _check(self, row: Row, onlooker: Onlooker, *, with_orders: bool = False) -> None:
+    async def _check(self, row: Row, onlooker: Onlooker, *, at_the_end: bool = False) -> None:
         """Let everybody finish, find out what is unknown, wait until nothing moves, and look."""
         begun = monotonic()
         await self._turnstile.close()
+        if at_the_end:
+            self.ledger.placings += self._replay.placings()
         await settle(self.ledger)
-        moving = await self._quiet()
+        moving = await self._quiet(with_mails=at_the_end)
         settled = monotonic()
         picture = Picture(
             books=await asyncio.to_thread(read_books, self.site.engine),
-            outside=await onlooker.look(self._buyers, with_orders=with_orders),
+            outside=await onlooker.look(self._buyers, with_orders=at_the_end),
             ledger=self.ledger,
-            initial=self._goods.initial,
-            prices=self._goods.prices,
+            initial={**self._goods.initial, **self._replay.initial},
+            prices={**self._goods.prices, **self._replay.prices},
             attempts=self._wire.attempts,
             windows=self._windows,
             copies_allowed=self._copies,
             still_moving=moving,
+            mails_are_due=at_the_end,
+            others=frozenset() if at_the_end else self._replay.users,
         )
         self._note(row, violations(picture))
         self.attempts += self._wire.attempts
@@ -159,9 +183,11 @@ class Havoc:
                 for each in new[:10]:
                     self.console.print(f"    {each}", markup=False)
 
-    async def _quiet(self) -> Counter[str]:
-        ends = monotonic() + QUIET_WITHIN_S
-        while (moving := await asyncio.to_thread(under_way, self.site.engine)) and monotonic() < ends:
+    async def _quiet(self, *, with_mails: bool) -> Counter[str]:
+        """What still moves when nothing does, or in the end."""
+        look = partial(under_way, self.site.engine, with_mails=with_mails)
+        ends = monotonic() + QUIET_WITHIN_S + (MAILED_WITHIN_S if with_mails else 0)
+        while (moving := await asyncio.to_thread(look)) and monotonic() < ends:
             await asyncio.sleep(QUIET_POLL_S)
         return moving
 
@@ -175,7 +201,10 @@ class Havoc:
     @asynccontextmanager
     async def _shopping(self) -> AsyncIterator[None]:
         async with _going_on(*(shop(buyer, self._turnstile) for buyer in self._buyers)):
+            replaying = asyncio.create_task(self._replay.play())
             yield
+            self._replay.end()
+            await replaying
 
 
 @asynccontextmanager

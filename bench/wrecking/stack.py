@@ -15,10 +15,12 @@ import httpx
 import redis
 from sqlalchemy import Engine
 
-from measuring.house import Bench, bench
+from measuring.house import PORTS, Bench, bench
 from replaying.stack import SERVICES
 from replaying.stack import Stack as Address
-from stoa.settings import Settings
+from stoa.servers import running
+from stoa.settings import ROOT, Settings
+from stoa.stack import Web, uvicorn_command
 from stoa.starting import DEAD
 from wrecking.proxy import Proxy, proxied
 
@@ -111,6 +113,16 @@ class Site:
         with redis.Redis(port=self.running.stack.redis.port) as client:
             client.flushall()
 
+    @contextmanager
+    def beside(self, service: str, application: str, place: int) -> Iterator[None]:
+        """Another process of the service, made by this application; it hears the queue, the gateway knows it not."""
+        port = self.running.base + PORTS - 2 - place
+        environment = self.running.stack.service_environment(service) | {"PYTHONPATH": str(ROOT / "bench")}
+        command = uvicorn_command(application, port, 1, ("--ws", "none"))
+        log = self.logs / f"{application.replace(':', '-')}.log"
+        with running(Web(application, command, environment, log, ROOT, port)):
+            yield
+
     def is_served(self) -> bool:
         """Whether every process is ready and the gateway has noticed."""
         if not all(process.ready() for process in self.running.stack.everything()):
@@ -147,10 +159,10 @@ def wreckable() -> Iterator[Site]:
             proxies.update(held.enter_context(proxied({name: settings.port_of(name) for name in LEANED_ON})))
             return {name: proxy.port for name, proxy in proxies.items()}
 
-        running = held.enter_context(bench(detour, POOL_MB))
-        engine = running.engine("orders")
+        found = held.enter_context(bench(detour, POOL_MB))
+        engine = found.engine("orders")
         held.callback(engine.dispose)
-        yield Site(running, proxies, engine)
+        yield Site(found, proxies, engine)
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

@@ -63,12 +63,13 @@ class Wire(Gateway):
         try:
             answer = await self._client.request(method, path, headers=headers, **body)
         except httpx2.TransportError as error:
-            self._note_attempt(method, path, begun, NO_ANSWER, type(error).__name__)
+            self.note(method, path, begun, NO_ANSWER, type(error).__name__)
             raise NoAnswer(f"{method} {path}: {type(error).__name__}") from error
         code = problem_code(answer) if answer.is_error else ""
-        self._note_attempt(method, path, begun, answer.status_code, code)
+        self.note(method, path, begun, answer.status_code, code)
         return answer
 
-    def _note_attempt(self, method: str, path: str, begun: float, status: int, code: str) -> None:
+    def note(self, method: str, path: str, begun: float, status: int, code: str) -> None:
+        """Write a request down that has just come to its end."""
         door = next((name for prefix, name in PREFIXES.items() if path.startswith(prefix)), "gateway")
         self.attempts.append(Attempt(door, f"{method} {path}", begun, monotonic(), status, code))
