@@ -6,16 +6,19 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from replaying.file import NotOrderLines
+from replaying.plan import Plan, read_plan
 from replaying.stop import Stop
 from stoa.settings import ROOT
 from wrecking import plan, report
-from wrecking.run import Havoc
+from wrecking.run import Havoc, Row
 from wrecking.stack import wreckable
 
 DOCUMENT = ROOT / "docs" / "reliability.md"
@@ -23,32 +26,69 @@ DOCUMENT = ROOT / "docs" / "reliability.md"
 Minutes = Annotated[int | None, typer.Option(min=1, help="Faults at random for so long, instead of each one once")]
 Seed = Annotated[int | None, typer.Option(help="Of what the buyers do, and of the faults at random")]
 Only = Annotated[str | None, typer.Option(help="Only faults whose names hold one of these words, with commas")]
+File = Annotated[Path | None, typer.Option(help="Order lines as CSV, replayed beside", exists=True, dir_okay=False)]
+Most = Annotated[int, typer.Option(min=1, help="Only the first so many of its invoices")]
 Logs = Annotated[Path | None, typer.Option(help="Keep what the processes have written in this folder")]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 console = Console(highlight=False)
 
 
+@dataclass(frozen=True)
+class Scene:
+    """One stack, and what is done to it; `ends_s` after the start no new group of faults is begun."""
+
+    groups: Iterable[plan.Group]
+    replicas: str = ""
+    ends_s: float | None = None
+
+
 @app.command()
-def chaos(minutes: Minutes = None, seed: Seed = None, only: Only = None, logs: Logs = None) -> None:
+def chaos(
+    minutes: Minutes = None,
+    seed: Seed = None,
+    only: Only = None,
+    file: File = None,
+    most_invoices: Most = 1000,
+    logs: Logs = None,
+) -> None:
     """Break it and check it. Exit code 1: an invariant does not hold; 2: it could not be run."""
     seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
     console.print(f"Seed {seed}.")
-    groups = _groups(minutes, seed, only)
+    rows: list[Row] = []
     began = time.monotonic()
     try:
-        with wreckable() as site:
-            havoc = Havoc(site, console, seed)
-            with _kept(site.logs, logs):
-                asyncio.run(havoc.wreak(groups, began + 60 * minutes if minutes else None))
-    except Stop as error:
+        invoices = read_plan(file, most_invoices) if file else None
+        for scene in _scenes(minutes, seed, only):
+            rows += _play(scene, seed, invoices, logs)
+    except (Stop, NotOrderLines) as error:
         console.print(f"[bold red]{error}[/]")
         raise typer.Exit(2) from None
     about = f"Seed {seed}, {(time.monotonic() - began) / 60:.0f} minutes."
-    report.show(console, havoc.rows, about)
+    report.show(console, rows, about)
     if not only:
-        report.write(DOCUMENT, havoc.rows, about)
-    raise typer.Exit(1 if report.count(havoc.rows) else 0)
+        report.write(DOCUMENT, rows, about)
+    raise typer.Exit(1 if report.count(rows) else 0)
+
+
+def _scenes(minutes: int | None, seed: int, only: str | None) -> list[Scene]:
+    if minutes is not None:
+        return [Scene(plan.at_random(seed), ends_s=60 * minutes)]
+    plans = {"": plan.DEFAULT, plan.TWO_OF_EACH: plan.REPLICATED}
+    chosen = {replicas: plan.only(only, groups) if only else groups for replicas, groups in plans.items()}
+    return [Scene(groups, replicas) for replicas, groups in chosen.items() if groups]
+
+
+def _play(scene: Scene, seed: int, invoices: Plan | None, logs: Path | None) -> list[Row]:
+    """Everything on one stack."""
+    with wreckable(scene.replicas) as site, _kept(site.logs, logs):
+        havoc = Havoc(site, console, seed, invoices)
+        ends = None if scene.ends_s is None else time.monotonic() + scene.ends_s
+        try:
+            asyncio.run(havoc.wreak(scene.groups, ends))
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
+        return havoc.rows
 
 
 @contextmanager
@@ -59,12 +99,6 @@ def _kept(written: Path, folder: Path | None) -> Iterator[None]:
     finally:
         if folder:
             shutil.copytree(written, folder, dirs_exist_ok=True)
-
-
-def _groups(minutes: int | None, seed: int, only: str | None) -> Iterable[plan.Group]:
-    if only:
-        return plan.only(only)
-    return plan.DEFAULT if minutes is None else plan.at_random(seed)
 
 
 if __name__ == "__main__":

@@ -79,6 +79,7 @@ def bench(
     detour: Detour | None = None,
     *,
     buffer_pool_mb: int = BUFFER_POOL_MB,
+    replicas: str = "",
     step: Step = lambda _: None,
 ) -> Iterator[Bench]:
     """Bring the stack up; nothing of it is left however the block ends.
@@ -97,6 +98,7 @@ def bench(
             port_base=base,
             rate_limits="off",
             mysql_buffer_pool_mb=buffer_pool_mb,
+            replicas=replicas,
             _env_file=None,
         )
         house = House(settings, partial(_told, step), detour(settings) if detour else None)

@@ -149,11 +149,11 @@ def test_the_same_seed_breaks_the_same_things() -> None:
 
 
 def test_the_wanted_faults_are_found_by_a_word_of_their_names() -> None:
-    assert [[fault.name for fault in group] for group in plan.only("kill cart, flush")] == [
+    assert [[fault.name for fault in group] for group in plan.only("kill cart, flush", plan.DEFAULT)] == [
         ["kill cart"],
         ["flush Redis"],
     ]
-    assert plan.only("no such word") == []
+    assert plan.only("no such word", plan.DEFAULT) == []
 
 
 def test_each_fault_has_a_name_of_its_own() -> None:

@@ -1,6 +1,7 @@
 """The faults' room: each thing that is broken, how, for how long, and what clients may see of it."""
 
 import random
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ OUTBOX_AWAY_S = 15.0
 RESENT = 3000
 REPEATED = 500
 SKEWED = ("cart", "realtime")
+
+REPLICA = re.compile(r"-\d$")
 
 Break = Callable[[Site], AbstractContextManager[object]]
 
@@ -125,13 +128,12 @@ def _skewed(site: Site) -> Iterator[None]:
 
 @contextmanager
 def _restarted(site: Site) -> Iterator[None]:
-    for name in (*SERVICES, *WORKERS):
-        site.restart(name)
+    site.restart()
     yield
 
 
 def _behind(*names: str) -> frozenset[str]:
-    return frozenset().union(*(BEHIND.get(name, NONE) for name in names))
+    return frozenset().union(*(BEHIND.get(REPLICA.sub("", name), NONE) for name in names))
 
 
 def _copies(names: tuple[str, ...]) -> int:
@@ -168,7 +170,8 @@ REPEAT = Fault(f"the last {3 * REPEATED:,} events again, up to three times, in n
 RESET = Fault(
     "reset every connection between the parts", _reset, _behind("mysql", "catalog", "cart"), copies=NOTIFIER_THREADS
 )
-ROLLING = Fault("restart every service and worker, one after the other", _restarted, frozenset(SERVICES), lasts_s=0)
+ROLLING = Fault("restart every process, one after the other", _restarted, ALL - {GATEWAY}, lasts_s=0)
+ROLLING_TWO = Fault("restart every process, one after the other, with two of each service", _restarted, lasts_s=0)
 SLOW_DATABASE = spoil("20 ms more to and from the database", Toxic(latency_s=0.02), Way.DOWN, "mysql", may_fail=NONE)
 SKEW = Fault(
     "cart and realtime killed beside others whose clock is an hour ahead, and events again",

@@ -12,6 +12,7 @@ from wrecking.faults import (
     REPEAT,
     RESET,
     ROLLING,
+    ROLLING_TWO,
     SERVICES,
     SKEW,
     SLOW_DATABASE,
@@ -77,13 +78,19 @@ DEFAULT: Sequence[Group] = (
     [SKEW, ROLLING],
 )
 
+TWO_OF_EACH = " ".join(f"{name}=2" for name in SERVICES)
+REPLICATED: Sequence[Group] = (
+    [kill(*(f"{name}-2" for name in SERVICES), called="one of two processes of each service, at once"), ROLLING_TWO],
+)
+"""On a stack of its own with two processes of each service."""
+
 KNOWN = {fault.name: fault for group in DEFAULT for fault in group}
 
 
-def only(words: str) -> list[Group]:
-    """The faults of the default plan whose names hold one of these words, with commas between them."""
+def only(words: str, groups: Sequence[Group]) -> list[Group]:
+    """The faults of these whose names hold one of the words, with commas between them."""
     wanted = [word.strip() for word in words.split(",")]
-    chosen = [[fault for fault in group if any(word in fault.name for word in wanted)] for group in DEFAULT]
+    chosen = [[fault for fault in group if any(word in fault.name for word in wanted)] for group in groups]
     return [group for group in chosen if group]
 
 

@@ -1,6 +1,7 @@
 """The run's room: load goes on, one fault follows the other, and after each group of them the books are checked."""
 
 import asyncio
+import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -77,6 +78,7 @@ class Havoc:
 
     async def wreak(self, groups: Iterable[Group], ends: float | None = None) -> None:
         """Do the groups of faults one after the other, until they are over or the time is. Raises Stop."""
+        _end_in_order()
         run = token_hex(3)
         gateway, wire = Gateway(self.site.url, CONNECTIONS), Wire(self.site.url, CONNECTIONS)
         self._wire = wire
@@ -205,6 +207,13 @@ class Havoc:
             yield
             self._replay.end()
             await replaying
+
+
+def _end_in_order() -> None:
+    """Let SIGTERM end the run as Ctrl-C does: what is broken is mended before the stack is taken down."""
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
 @asynccontextmanager

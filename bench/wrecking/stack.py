@@ -101,12 +101,9 @@ class Site:
         """Start a stopped process."""
         self.running.house.supervisor.start(name)
 
-    def restart(self, name: str) -> None:
-        """Stop and start as an update would, and return when it is ready."""
-        self.stop(name)
-        self.start(name)
-        (process,) = [process for process in self.running.stack.everything() if process.name == name]
-        self._wait(process.ready, [name])
+    def restart(self) -> None:
+        """Put new processes in the place of all services and workers, one after the other, as an update does."""
+        self.running.house.restart(())
 
     def flush_redis(self) -> None:
         """Empty all of Redis."""
@@ -150,8 +147,12 @@ class Site:
 
 
 @contextmanager
-def wreckable() -> Iterator[Site]:
-    """Bring it up; nothing of it is left however the block ends."""
+def wreckable(replicas: str = "") -> Iterator[Site]:
+    """Bring it up; nothing of it is left however the block ends.
+
+    With replicas there are no proxies: one that cannot reach its server takes the connection and drops it, where
+    whoever tries the next replica would have to be refused.
+    """
     proxies: dict[str, Proxy] = {}
     with ExitStack() as held:
 
@@ -159,7 +160,7 @@ def wreckable() -> Iterator[Site]:
             proxies.update(held.enter_context(proxied({name: settings.port_of(name) for name in LEANED_ON})))
             return {name: proxy.port for name, proxy in proxies.items()}
 
-        found = held.enter_context(bench(detour, POOL_MB))
+        found = held.enter_context(bench(None if replicas else detour, POOL_MB, replicas))
         engine = found.engine("orders")
         held.callback(engine.dispose)
         yield Site(found, proxies, engine)

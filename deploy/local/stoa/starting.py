@@ -44,7 +44,7 @@ class House:
         check_place(self.settings)
         with self._alone():
             make_certificate(self.settings)
-            stack = Stack(self.settings, read_credentials(self.settings), detours=self._detours)
+            stack = self._described()
             check_installed(stack.everything())
             running = self._running()
             try:
@@ -76,7 +76,7 @@ class House:
 
     def migrate(self) -> None:
         """Migrate the schemas of a running database."""
-        stack = Stack(self.settings, read_credentials(self.settings))
+        stack = self._described()
         if not stack.mysql.ready():
             raise NotNow("The database is not running; `stoa up` starts it.")
         self._migrate(stack)
@@ -116,10 +116,13 @@ class House:
             if self.settings.with_demo:
                 seed(self.settings)
 
+    def _described(self) -> Stack:
+        return Stack(self.settings, read_credentials(self.settings), detours=self._detours)
+
     def _found_running(self) -> Stack:
         if not self.supervisor.alive():
             raise NotNow("Nothing is running; `stoa up` starts it.")
-        return Stack(self.settings, read_credentials(self.settings))
+        return self._described()
 
     def _chosen(self, stack: Stack, names: Sequence[str]) -> list[Server]:
         """The processes that go by these names, in the order of the stack."""
