@@ -6,7 +6,7 @@ import pytest
 
 from stoa import settings as module
 from stoa.credentials import read_credentials
-from stoa.servers import SCHEMAS
+from stoa.servers import SCHEMAS, free_port_block
 from stoa.settings import OFFSETS, PORTS, ROOT, BadSettings, Settings, read_settings
 
 pytestmark = pytest.mark.unit
@@ -110,3 +110,7 @@ def test_a_secret_that_is_given_holds_and_is_not_written_down(tmp_path):
     given = "given-by-the-environment"
     assert read_credentials(Settings(run=tmp_path, rabbitmq_password=given)).rabbitmq_password == given
     assert given not in (tmp_path / "secrets.json").read_text()
+
+
+def test_a_block_of_free_ports_holds_a_stack_with_all_its_replicas_and_a_bench_beside_it():
+    assert free_port_block(PORTS + 4) > 0
