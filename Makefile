@@ -20,7 +20,7 @@ test-%: export PYTHONDONTWRITEBYTECODE =
 .DEFAULT_GOAL := help
 .PHONY: help bootstrap up down status logs urls test e2e fuzz lint check check-alerts audit replay import migrate \
 	bench bench-reads bench-upload bench-orders bench-lists bench-events bench-sockets bench-start bench-alike \
-	reconcile screenshots contracts lock clean
+	chaos reconcile screenshots contracts lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9<>-]+:.*## / { printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ audit: bootstrap ## Look the pins up in an advisory service, where one can be re
 
 replay: bootstrap ## Play a file of order lines through the gateway: make replay FILE=path.csv
 	@$(BIN)/python bench/replay.py $(FILE) $(a)
+
+chaos: bootstrap ## Break a stack of its own in every known way under load, and check every number: make chaos MINUTES=60 SEED=7
+	@$(BIN)/python bench/chaos.py $(MINUTES:%=--minutes %) $(SEED:%=--seed %) $(FILE:%=--file %) $(a)
 
 bench: bootstrap ## Measure all of docs/performance.md, and write it there (needs wrk, gcc; a="--only P2,P5", a=--quick)
 	@$(BIN)/python bench/figures.py $(a)
