@@ -18,7 +18,8 @@ from replaying.plan import Plan, read_plan
 from replaying.stop import Stop
 from stoa.settings import ROOT
 from wrecking import plan, report
-from wrecking.run import Havoc, Row
+from wrecking.checking import Row
+from wrecking.run import Havoc
 from wrecking.stack import wreckable
 
 DOCUMENT = ROOT / "docs" / "reliability.md"

@@ -12,11 +12,11 @@ import pytest
 
 from replaying.accounts import Account
 from wrecking import load, plan, report
+from wrecking.checking import Row
 from wrecking.deliveries import MOST_TIMES, Message, repeated
 from wrecking.ledger import Ledger, Placing
 from wrecking.load import Turnstile, settle
 from wrecking.looking import Sent, note_mail
-from wrecking.run import Row
 from wrecking.wire import NO_ANSWER, NoAnswer, Wire
 
 pytestmark = pytest.mark.unit
@@ -78,8 +78,9 @@ def test_a_request_goes_out_once_and_is_written_down() -> None:
         problem(503, "catalog_unavailable"),
         problem(500, "internal_error"),
         problem(409, "idempotency_in_progress"),
+        httpx2.Response(404, text="404 page not found"),
     ],
-    ids=["no answer", "503", "500", "in progress"],
+    ids=["no answer", "503", "500", "in progress", "a gateway without routes"],
 )
 def test_what_says_nothing_final_is_asked_again_with_the_same_key(passing: httpx2.Response | Exception) -> None:
     shop = Shop(passing, CREATED)
@@ -176,8 +177,8 @@ def test_a_mail_about_an_order_is_counted_by_its_message_id() -> None:
 
 
 ROWS = [
-    Row("kill orders", 1200, 3, 4.26),
-    Row("flush Redis", 10, 0, None, {"sold counts agree": ["a", "b"]}, is_checked=True),
+    Row("kill orders", 1200, 3, 1, 4.26),
+    Row("flush Redis", 10, 0, 0, None, {"sold counts agree": ["a", "b"]}, is_checked=True),
 ]
 
 
@@ -189,8 +190,8 @@ def test_the_table_takes_the_place_of_the_last_one(tmp_path: Path) -> None:
     assert "old" not in text
     assert text.startswith("Before.\n\n")
     assert text.endswith("\n\nAfter.\n")
-    assert "| kill orders | 1,200 | 3 | 4.3 |  |\n| flush Redis | 10 | 0 | never | 2 |" in text
-    assert "| 2 faults | 1,210 | 3 | 4.3 at most | 2 |" in text
+    assert "| kill orders | 1,200 | 3 | 1 | 4.3 |  |\n| flush Redis | 10 | 0 | 0 | never | 2 |" in text
+    assert "| 2 faults | 1,210 | 3 | 1 | 4.3 at most | 2 |" in text
 
 
 def test_a_document_without_a_place_for_the_table_is_refused(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from catalog.models import COMMITTED, HELD, RELEASED
 from replaying.accounts import Account
 from wrecking.books import Books, Entry, Said, Stand
-from wrecking.invariants import INVARIANTS, Outside, Picture, Window, violations
+from wrecking.invariants import INVARIANTS, Outside, Picture, Window, elsewhere, violations
 from wrecking.ledger import Ledger, Placing
 from wrecking.wire import NO_ANSWER, Attempt
 
@@ -184,8 +184,13 @@ FAULTS: dict[str, tuple[Callable[[Picture], Picture], set[str]]] = {
     "a key was answered both ways": (client(0, refusal="insufficient_stock"), {KEYS}),
     "an answered order is gone": (order(PLACED, placement="rejected", steps=[]), {TOLD, SOLD, EFFECTS, MAIL}),
     "an order holds other lines than its buyer knows": (client(0, lines={1: 2}), {TOLD, TOTALS}),
-    "a cancellation is gone": (client(1, cancel_told="not_cancellable"), {TOLD}),
+    "a cancellation is gone": (
+        order(TAKEN_BACK, status="pending", steps=[(None, "pending")]),
+        {TOLD, SOLD, EFFECTS, MAIL},
+    ),
+    "a cancellation was refused": (client(1, cancel_told="not_cancellable"), {TOLD}),
     "nobody was told of an order": (client(0, order_ids=set(), refusal="insufficient_stock"), {TOLD}),
+    "a refusal without a reason": (client(2, refusal="product_not_found"), {TOLD}),
     "an outcome cannot be found out": (client(2, refusal=""), {TOLD}),
     "an order is not listed": (outside(orders={TAKEN_BACK: (True, {1: 2})}), {TOLD}),
     "an order has left out a step": (order(TAKEN_BACK, steps=[(None, "cancelled")]), {STEPS}),
@@ -210,7 +215,6 @@ FAULTS: dict[str, tuple[Callable[[Picture], Picture], set[str]]] = {
     "a cart kept something": (outside(full_carts=["x"]), {CARTS}),
     "a 500 while something was broken": (answer(500), {PUT_OFF}),
     "a 503 in calm": (answer(503, begun=30), {PUT_OFF}),
-    "a 503 of a part that was there": (answer(503, door="catalog"), {PUT_OFF}),
     "no answer of a gateway that was there": (answer(NO_ANSWER), {PUT_OFF}),
     "a late answer": (answer(200, seconds=21), {TIME}),
     "a late answer in calm": (answer(200, begun=30, seconds=11), {TIME}),
@@ -244,6 +248,11 @@ def test_a_mail_that_is_not_due_yet_may_be_on_its_way_but_not_twice() -> None:
 def test_who_has_not_been_told_yet_may_have_an_order() -> None:
     picture = client(0, order_ids=set(), refusal="insufficient_stock")(sound())
     assert violations(replace(picture, others=frozenset({"user"}))) == {}
+
+
+def test_who_is_put_off_by_a_part_that_was_there_is_counted() -> None:
+    attempts = [Attempt(door, "GET /somewhere/", 12, 13, 503, "") for door in ("orders", "catalog", "cart")]
+    assert elsewhere(attempts, [ORDERS_WINDOW]) == 2
 
 
 def test_while_the_gateway_is_away_nobody_need_be_answered() -> None:

@@ -18,7 +18,7 @@ from replaying.uploading import as_csv, upload
 from wrecking.ledger import Placing
 from wrecking.load import Turnstile
 from wrecking.opening import PASSWORD
-from wrecking.wire import NO_ANSWER, Wire
+from wrecking.wire import EMPTY, NO_ANSWER, Wire, is_empty
 
 CLIENTS = 3
 ATTEMPTS = 10_000
@@ -41,6 +41,8 @@ class Watched(httpx2.AsyncBaseTransport):
             try:
                 answer = await self._behind.handle_async_request(request)
                 await answer.aread()
+                if is_empty(answer):
+                    raise httpx2.ReadError(EMPTY, request=request)
                 status, code = answer.status_code, problem_code(answer) if answer.is_error else ""
             except httpx2.TransportError as error:
                 code = type(error).__name__
@@ -69,7 +71,9 @@ class Replay:
     _over: bool = False
 
     async def open(self, admin: Account) -> None:
-        """Upload the products, register the customers. Raises Stop."""
+        """Upload the products, register the customers, if there are any. Raises Stop."""
+        if not self.plan.products:
+            return
         await upload(admin, as_csv(self.plan.products.values(), 1.0), f"{self.run}-products", lambda *_: None)
         for product, stand in (await read_products(admin)).items():
             if stand.sku in self.plan.products:

@@ -7,9 +7,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from wrecking.run import Row
+from wrecking.checking import Row
 
-COLUMNS = ("fault", "requests", "put off", "seconds to recover", "violations")
+COLUMNS = ("fault", "requests", "put off", "elsewhere", "seconds to recover", "violations")
 BEGIN, END = "<!-- last run: begin -->", "<!-- last run: end -->"
 
 
@@ -17,15 +17,16 @@ def cells(row: Row) -> tuple[str, ...]:
     """A row's figures; violations are counted where the books were checked, for all faults since the check before."""
     recovery = "never" if row.recovery_s is None else f"{row.recovery_s:.1f}"
     wrong = sum(map(len, row.violations.values()))
-    return row.name, f"{row.requests:,}", f"{row.failures:,}", recovery, str(wrong) if row.is_checked or wrong else ""
+    violations = str(wrong) if row.is_checked or wrong else ""
+    return row.name, f"{row.requests:,}", f"{row.failures:,}", f"{row.elsewhere:,}", recovery, violations
 
 
 def totals(rows: Sequence[Row]) -> tuple[str, ...]:
     """All faults together; the longest recovery."""
     known = [row.recovery_s for row in rows if row.recovery_s is not None]
     longest = f"{max(known, default=0):.1f} at most"
-    requests, failures = sum(row.requests for row in rows), sum(row.failures for row in rows)
-    return f"{len(rows)} faults", f"{requests:,}", f"{failures:,}", longest, str(count(rows))
+    sums = (sum(getattr(row, what) for row in rows) for what in ("requests", "failures", "elsewhere"))
+    return f"{len(rows)} faults", *(f"{total:,}" for total in sums), longest, str(count(rows))
 
 
 def count(rows: Sequence[Row]) -> int:

@@ -3,13 +3,12 @@
 import asyncio
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from secrets import token_hex
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import httpx2
 from rich.console import Console
@@ -18,195 +17,107 @@ from replaying.accounts import Account
 from replaying.gateway import Gateway
 from replaying.listening import Listener
 from replaying.plan import Plan
-from wrecking.books import read_books, under_way
+from wrecking.checking import Checker, Row
 from wrecking.faults import Fault
-from wrecking.invariants import Picture, Window, violations
+from wrecking.invariants import Window, elsewhere
 from wrecking.ledger import Ledger
-from wrecking.load import Turnstile, settle, shop
+from wrecking.load import Buyer, Turnstile, shop
 from wrecking.looking import Onlooker
 from wrecking.opening import invite, register, stock_up
 from wrecking.plan import Group
 from wrecking.recovery import NotRecovered, Probe
 from wrecking.replay import ATTEMPTS, Replay, Watched
 from wrecking.stack import NotBack, Site
-from wrecking.wire import Attempt, Wire
+from wrecking.wire import Wire
 
 BEFORE_S = 4.0
 """Undisturbed load before a fault."""
 SLACK_S = 15.0
 """After recovery: what has piled up is worked off, and a breaker that was opened just then lets calls through again."""
-QUIET_WITHIN_S = 180.0
-"""An intent is given up after two minutes, its hold half a minute later (`orders.settings`, `catalog.sweeping`)."""
-MAILED_WITHIN_S = 330.0
-"""Mails that a killed notifier was about to hand to its workers are handed over five minutes later
-(`notifier.queueing.DISPATCHED_FOR`); the checks before the last one do not wait for them."""
-QUIET_POLL_S = 0.5
 CONNECTIONS = 64
 BACK = "everything comes back by itself"
 
 
-@dataclass
-class Row:
-    """What came of one fault."""
+class Closes(Protocol):
+    """What holds connections."""
 
-    name: str
-    requests: int = 0
-    failures: int = 0
-    recovery_s: float | None = None
-    violations: dict[str, list[str]] = field(default_factory=dict)
-    is_checked: bool = False
-    """Whether the books were checked right after it."""
+    async def close(self) -> None:
+        """Give them back."""
+
+
+Closing = TypeVar("Closing", bound=Closes)
 
 
 @dataclass
 class Havoc:
-    """One run on one stack."""
+    """One run on one stack; `plan` is that of a file which is replayed beside the buyers."""
 
     site: Site
     console: Console
     seed: int
     plan: Plan | None = None
-    """Of a file that is replayed beside the buyers."""
     rows: list[Row] = field(default_factory=list)
-    ledger: Ledger = field(default_factory=Ledger)
-    attempts: list[Attempt] = field(default_factory=list)
-    """Those of the parts that are checked already."""
-    _turnstile: Turnstile = field(default_factory=Turnstile)
-    _windows: list[Window] = field(default_factory=list)
-    _known: set[tuple[str, str]] = field(default_factory=set)
-    _copies: int = 0
 
     async def wreak(self, groups: Iterable[Group], ends: float | None = None) -> None:
         """Do the groups of faults one after the other, until they are over or the time is. Raises Stop."""
         _end_in_order()
-        run = token_hex(3)
-        gateway, wire = Gateway(self.site.url, CONNECTIONS), Wire(self.site.url, CONNECTIONS)
-        self._wire = wire
-        try:
-            admin = Account(gateway, *self.site.address.admin)
-            await admin.sign_in()
-            self._goods = await stock_up(admin, run)
-            self._replay = await self._begin_replay(admin, run)
-            self._buyers = await invite(gateway, wire, self._goods.shelf, self.ledger, run, self.seed)
-            (account,) = await register(gateway, wire, [f"probe-{run}"])
-            self._probe = Probe(self.site, account, self._goods.probe, self.ledger)
-            async with self._listening() as listener:
-                onlooker = Onlooker(self.site, admin, listener)
-                async with self._shopping():
-                    await self._do_all(groups, onlooker, ends)
-                await self._check(self.rows[-1], onlooker, at_the_end=True)
-                await onlooker.close()
-            await self._replay.gateway.close()
-        finally:
-            await gateway.close()
-            await wire.close()
+        async with AsyncExitStack() as held:
+            checker, probe = await self._open(held)
+            async with _shopping(checker.buyers, checker.turnstile, checker.replay):
+                for group in groups:
+                    for fault in group:
+                        self.rows.append(await self._strike(fault, checker, probe))
+                    await checker.check(self.rows[-1])
+                    if ends is not None and monotonic() > ends:
+                        break
+            await checker.check(self.rows[-1], at_the_end=True)
 
-    async def _begin_replay(self, admin: Account, run: str) -> Replay:
-        watched = Watched(self._turnstile, self._wire, httpx2.AsyncHTTPTransport())
-        gateway = Gateway(self.site.url, CONNECTIONS, watched, attempts=ATTEMPTS)
-        replay = Replay(self.plan or Plan({}, [], 0, Counter()), gateway, run)
-        if self.plan:
-            await replay.open(admin)
-        return replay
+    async def _open(self, held: AsyncExitStack) -> tuple[Checker, Probe]:
+        """Products, buyers, and those who watch."""
+        run, ledger, turnstile = token_hex(3), Ledger(), Turnstile()
+        wire = _closing(held, Wire(self.site.url, CONNECTIONS))
+        gateway = _closing(held, Gateway(self.site.url, CONNECTIONS))
+        watched = Watched(turnstile, wire, httpx2.AsyncHTTPTransport())
+        patient = _closing(held, Gateway(self.site.url, CONNECTIONS, watched, attempts=ATTEMPTS))
+        admin = Account(gateway, *self.site.address.admin)
+        await admin.sign_in()
+        goods = await stock_up(admin, run)
+        replay = Replay(self.plan or Plan({}, [], 0, Counter()), patient, run)
+        await replay.open(admin)
+        buyers = await invite(gateway, wire, goods.shelf, ledger, run, self.seed)
+        (account,) = await register(gateway, wire, [f"probe-{run}"])
+        listener = await held.enter_async_context(_listening(self.site.url))
+        onlooker = _closing(held, Onlooker(self.site, admin, listener))
+        checker = Checker(self.site, self.console, ledger, turnstile, goods, buyers, replay, wire, onlooker)
+        return checker, Probe(self.site, account, goods.probe, ledger)
 
-    async def _do_all(self, groups: Iterable[Group], onlooker: Onlooker, ends: float | None) -> None:
-        last: Row | None = None
-        for group in groups:
-            for fault in group:
-                last = await self._strike(fault)
-            if last:
-                await self._check(last, onlooker)
-            if ends is not None and monotonic() > ends:
-                break
-
-    async def _strike(self, fault: Fault) -> Row:
+    async def _strike(self, fault: Fault, checker: Checker, probe: Probe) -> Row:
         """Break something, mend it, and wait until orders are placed and pushed again."""
         await asyncio.sleep(BEFORE_S)
         self.console.print(f"{fault.name} …")
         row = Row(fault.name)
-        self.rows.append(row)
-        begun = mended = monotonic()
+        begun = monotonic()
         try:
             async with _broken(fault, self.site):
                 await asyncio.sleep(fault.lasts_s or 0)
             mended = begun if fault.lasts_s is None else monotonic()
-            row.recovery_s = await self._probe.seconds_since(mended)
+            row.recovery_s = await probe.seconds_since(mended)
         except (NotBack, NotRecovered) as failure:
             row.violations[BACK] = [str(failure)]
         ended = monotonic()
-        self._windows.append(Window(fault.name, begun, ended + SLACK_S, fault.may_fail, fault.limit_s))
-        self._copies += fault.copies
-        meanwhile = [attempt for attempt in self._wire.attempts if begun <= attempt.begun <= ended]
+        checker.windows.append(Window(fault.name, begun, ended + SLACK_S, fault.may_fail, fault.limit_s))
+        checker.copies += fault.copies
+        meanwhile = [attempt for attempt in checker.wire.attempts if begun <= attempt.begun <= ended]
         row.requests, row.failures = len(meanwhile), sum(attempt.failed for attempt in meanwhile)
+        row.elsewhere = elsewhere(meanwhile, checker.windows)
         self.console.print(f"    {_told(row)}", style="dim")
         return row
 
-    async def _check(self, row: Row, onlooker: Onlooker, *, at_the_end: bool = False) -> None:
-        """Let everybody finish, find out what is unknown, wait until nothing moves, and look."""
-        begun = monotonic()
-        await self._turnstile.close()
-        if at_the_end:
-            self.ledger.placings += self._replay.placings()
-        await settle(self.ledger)
-        moving = await self._quiet(with_mails=at_the_end)
-        settled = monotonic()
-        picture = Picture(
-            books=await asyncio.to_thread(read_books, self.site.engine),
-            outside=await onlooker.look(self._buyers, with_orders=at_the_end),
-            ledger=self.ledger,
-            initial={**self._goods.initial, **self._replay.initial},
-            prices={**self._goods.prices, **self._replay.prices},
-            attempts=self._wire.attempts,
-            windows=self._windows,
-            copies_allowed=self._copies,
-            still_moving=moving,
-            mails_are_due=at_the_end,
-            others=frozenset() if at_the_end else self._replay.users,
-        )
-        self._note(row, violations(picture))
-        self.attempts += self._wire.attempts
-        self._wire.attempts = []
-        self.console.print(
-            f"checked: quiet after {settled - begun:.0f} s, looked for {monotonic() - settled:.0f} s, "
-            f"{sum(entry.is_placed for entry in picture.books.orders.values()):,} orders, "
-            f"{sum(map(len, row.violations.values()))} violations"
-        )
-        self._turnstile.open()
 
-    def _note(self, row: Row, found: Mapping[str, Sequence[str]]) -> None:
-        """Count what was not there at the check before."""
-        row.is_checked = True
-        for name, wrong in found.items():
-            new = [each for each in wrong if (name, each) not in self._known]
-            self._known |= {(name, each) for each in new}
-            if new:
-                row.violations.setdefault(name, []).extend(new)
-                self.console.print(f"[bold red]{name}[/]: {len(new)}")
-                for each in new[:10]:
-                    self.console.print(f"    {each}", markup=False)
-
-    async def _quiet(self, *, with_mails: bool) -> Counter[str]:
-        """What still moves when nothing does, or in the end."""
-        look = partial(under_way, self.site.engine, with_mails=with_mails)
-        ends = monotonic() + QUIET_WITHIN_S + (MAILED_WITHIN_S if with_mails else 0)
-        while (moving := await asyncio.to_thread(look)) and monotonic() < ends:
-            await asyncio.sleep(QUIET_POLL_S)
-        return moving
-
-    @asynccontextmanager
-    async def _listening(self) -> AsyncIterator[Listener]:
-        listener = Listener(self.site.url)
-        async with _going_on(listener.listen()):
-            await listener.begun()
-            yield listener
-
-    @asynccontextmanager
-    async def _shopping(self) -> AsyncIterator[None]:
-        async with _going_on(*(shop(buyer, self._turnstile) for buyer in self._buyers)):
-            replaying = asyncio.create_task(self._replay.play())
-            yield
-            self._replay.end()
-            await replaying
+def _closing(held: AsyncExitStack, part: Closing) -> Closing:
+    """Give its connections back at the end."""
+    held.push_async_callback(part.close)
+    return part
 
 
 def _end_in_order() -> None:
@@ -214,6 +125,27 @@ def _end_in_order() -> None:
     task = asyncio.current_task()
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+
+
+@asynccontextmanager
+async def _listening(url: str) -> AsyncIterator[Listener]:
+    listener = Listener(url)
+    async with _going_on(listener.listen()):
+        await listener.begun()
+        yield listener
+
+
+@asynccontextmanager
+async def _shopping(buyers: Iterable[Buyer], turnstile: Turnstile, replay: Replay) -> AsyncIterator[None]:
+    """Buyers who shop until the block ends, and a replay that is let come to an end then."""
+    async with _going_on(*(shop(buyer, turnstile) for buyer in buyers)):
+        replaying = asyncio.create_task(replay.play())
+        try:
+            yield
+            replay.end()
+            await replaying
+        finally:
+            replaying.cancel()
 
 
 @asynccontextmanager
@@ -243,4 +175,4 @@ async def _broken(fault: Fault, site: Site) -> AsyncIterator[None]:
 
 def _told(row: Row) -> str:
     recovered = "not recovered" if row.recovery_s is None else f"all served again after {row.recovery_s:.1f} s"
-    return f"{recovered}; {row.requests:,} requests, {row.failures:,} put off"
+    return f"{recovered}; {row.requests:,} requests, {row.failures:,} put off, {row.elsewhere:,} elsewhere"

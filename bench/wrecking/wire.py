@@ -22,8 +22,19 @@ PREFIXES = {
 """Whose answer a path is."""
 
 
+EMPTY = "404 of a gateway without routes"
+
+
 class NoAnswer(Exception):
     """Nothing came back, or not in time: whether it was done is unknown."""
+
+
+def is_empty(answer: httpx2.Response) -> bool:
+    """Whether Traefik has answered that has just been started and has not read its routes yet: 404 in plain text, where
+    each of the shop's own is a problem. It says nothing of what was asked for."""
+    return answer.status_code == httpx2.codes.NOT_FOUND and answer.headers.get("content-type", "").startswith(
+        "text/plain"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,9 @@ class Wire(Gateway):
         except httpx2.TransportError as error:
             self.note(method, path, begun, NO_ANSWER, type(error).__name__)
             raise NoAnswer(f"{method} {path}: {type(error).__name__}") from error
+        if is_empty(answer):
+            self.note(method, path, begun, NO_ANSWER, EMPTY)
+            raise NoAnswer(f"{method} {path}: {EMPTY}")
         code = problem_code(answer) if answer.is_error else ""
         self.note(method, path, begun, answer.status_code, code)
         return answer
