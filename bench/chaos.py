@@ -60,8 +60,8 @@ def chaos(
     began = time.monotonic()
     try:
         invoices = read_plan(file, most_invoices) if file else None
-        for scene in _scenes(minutes, seed, only):
-            rows += _play(scene, seed, invoices, logs)
+        for number, scene in enumerate(_scenes(minutes, seed, only), 1):
+            rows += _play(scene, seed, invoices, logs and logs / f"stack-{number}")
     except (Stop, NotOrderLines) as error:
         console.print(f"[bold red]{error}[/]")
         raise typer.Exit(2) from None
@@ -77,7 +77,10 @@ def _scenes(minutes: int | None, seed: int, only: str | None) -> list[Scene]:
         return [Scene(plan.at_random(seed), ends_s=60 * minutes)]
     plans = {"": plan.DEFAULT, plan.TWO_OF_EACH: plan.REPLICATED}
     chosen = {replicas: plan.only(only, groups) if only else groups for replicas, groups in plans.items()}
-    return [Scene(groups, replicas) for replicas, groups in chosen.items() if groups]
+    scenes = [Scene(groups, replicas) for replicas, groups in chosen.items() if groups]
+    if not scenes:
+        raise Stop(f"No fault's name holds one of these words: {only}.")
+    return scenes
 
 
 def _play(scene: Scene, seed: int, invoices: Plan | None, logs: Path | None) -> list[Row]:

@@ -123,9 +123,17 @@ def test_a_question_vanishes_and_nobody_hears_of_it(proxy: Proxy, echo: Echo, cl
     assert echo.heard == b""
 
 
-def test_a_late_answer_comes_whole(proxy: Proxy, client: socket.socket) -> None:
+def test_a_late_answer_comes_whole(proxy: Proxy, client: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[float] = []
+
+    def draw(low: float, _: float) -> float:
+        drawn.append(low)
+        return low
+
+    monkeypatch.setattr("wrecking.proxy.random.uniform", draw)
     proxy.spoil(Way.DOWN, Toxic(latency_s=0.01))
     assert said(client, b"late") == b"late"
+    assert drawn, "it was delayed"
 
 
 def test_everybody_is_reset_and_welcome_again(proxy: Proxy, client: socket.socket) -> None:
