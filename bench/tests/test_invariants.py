@@ -19,7 +19,7 @@ pytestmark = pytest.mark.unit
 
 BUYER = Mock(spec=Account)
 PLACED, TAKEN_BACK, GIVEN_UP = "placed-id", "taken-back-id", "given-up-id"
-ORDERS_WINDOW = Window("kill orders", 10, 20, frozenset({"orders"}), 20)
+ORDERS_WINDOW = Window("kill orders", 10, 20, frozenset({"orders"}))
 
 
 def said(number: int, kind: str, subject: str, sequence: int) -> Said:
@@ -216,8 +216,7 @@ FAULTS: dict[str, tuple[Callable[[Picture], Picture], set[str]]] = {
     "a 500 while something was broken": (answer(500), {PUT_OFF}),
     "a 503 in calm": (answer(503, begun=30), {PUT_OFF}),
     "no answer of a gateway that was there": (answer(NO_ANSWER), {PUT_OFF}),
-    "a late answer": (answer(200, seconds=21), {TIME}),
-    "a late answer in calm": (answer(200, begun=30, seconds=11), {TIME}),
+    "a late answer": (answer(200, seconds=67), {TIME}),
     "a traceback": (outside(log_lines=["orders.log: unforeseen"]), {LOGS}),
 }
 
@@ -256,5 +255,5 @@ def test_who_is_put_off_by_a_part_that_was_there_is_counted() -> None:
 
 
 def test_while_the_gateway_is_away_nobody_need_be_answered() -> None:
-    away = Window("kill gateway", 10, 20, frozenset({"gateway"}), 20)
+    away = Window("kill gateway", 10, 20, frozenset({"gateway"}))
     assert violations(replace(answer(NO_ANSWER)(sound()), windows=[away])) == {}

@@ -37,6 +37,8 @@ class Row:
     failures: int = 0
     elsewhere: int = 0
     """Those of them behind doors that do not need what was broken."""
+    slowest_s: float = 0.0
+    """The longest that anybody has waited for an answer."""
     recovery_s: float | None = None
     violations: dict[str, list[str]] = field(default_factory=dict)
     is_checked: bool = False

@@ -24,9 +24,6 @@ BEHIND: dict[str, frozenset[str]] = {
     "gateway": ALL,
 }
 """Whose doors may fail while a part is down (design: reliability 3.8); of the broker, Redis and the workers none."""
-LIMIT_S = 20.0
-"""The longest an answer may take while something is broken. A statement that gets no answer is given up after 5 s, a
-connection after 2 s (`common.database`); an order needs three statements in a row and may wait for the batch before."""
 FROZEN_S = 20.0
 AWAY_S = 60.0
 SPOILT_S = 12.0
@@ -48,7 +45,6 @@ class Fault:
     break_it: Break
     may_fail: frozenset[str] = NONE
     lasts_s: float | None = None
-    limit_s: float = LIMIT_S
     copies: int = 0
     """Mails that may come twice for it."""
 
@@ -149,8 +145,7 @@ def kill(*names: str, called: str = "") -> Fault:
 def freeze(*names: str, called: str = "") -> Fault:
     """SIGSTOP for 20 s: connections stay, nothing is answered."""
     name = f"freeze {called or ' + '.join(names)} for {FROZEN_S:.0f} s"
-    limit_s = FROZEN_S + LIMIT_S
-    return Fault(name, lambda site: _frozen(site, *names), _behind(*names), FROZEN_S, limit_s, copies=_copies(names))
+    return Fault(name, lambda site: _frozen(site, *names), _behind(*names), FROZEN_S, copies=_copies(names))
 
 
 def spoil(name: str, toxic: Toxic, way: Way, *between: str, may_fail: frozenset[str], copies: int = 0) -> Fault:

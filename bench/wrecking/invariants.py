@@ -15,6 +15,8 @@ from wrecking.wire import NO_ANSWER, Attempt
 
 PASSING = frozenset({502, 503, 504})
 GATEWAY = "gateway"
+ANSWERED_WITHIN_S = 66.0
+"""The gateway gives a service a minute for its answer and itself 5 s to reach one (`gateway/routes.yaml`)."""
 REFUSALS = frozenset({"", "insufficient_stock", "order_expired"})
 """Why these buyers may be refused: the products are for sale, and nobody else cancels."""
 
@@ -23,14 +25,13 @@ REFUSALS = frozenset({"", "insufficient_stock", "order_expired"})
 class Window:
     """The time in which a part was broken, until all was served again; monotonic seconds.
 
-    `may_fail` are the doors behind which clients may see that, `limit_s` is how long an answer may take meanwhile.
+    `may_fail` are the doors behind which clients may see that.
     """
 
     name: str
     begun: float
     ended: float
     may_fail: frozenset[str]
-    limit_s: float
 
     def covers(self, attempt: Attempt) -> bool:
         """Whether the request was under way at any moment of it."""
@@ -67,7 +68,6 @@ class Picture:
     prices: Mapping[int, Decimal]
     attempts: Sequence[Attempt] = ()
     windows: Sequence[Window] = ()
-    calm_limit_s: float = 10.0
     copies_allowed: int = 0
     """Mails that may lie twice under one Message-ID: those that killed workers had just handed over."""
     still_moving: Mapping[str, int] = field(default_factory=dict)
@@ -290,10 +290,8 @@ def elsewhere(attempts: Iterable[Attempt], windows: Sequence[Window]) -> int:
 
 def _times(picture: Picture) -> Iterable[str]:
     for attempt in picture.attempts:
-        limits = [window.limit_s for window in picture.windows if window.covers(attempt)]
-        limit = max(limits, default=picture.calm_limit_s)
-        if attempt.seconds > limit:
-            yield f"{attempt.what} took {attempt.seconds:.1f} s, {limit:.0f} at most"
+        if attempt.seconds > ANSWERED_WITHIN_S:
+            yield f"{attempt.what} took {attempt.seconds:.1f} s, {ANSWERED_WITHIN_S:.0f} at most"
 
 
 def _logs(picture: Picture) -> Iterable[str]:

@@ -16,7 +16,7 @@ from wrecking.stack import Site
 from wrecking.wire import NoAnswer
 
 PUSHED_WITHIN_S = 10.0
-LIMIT_S = 120.0
+LIMIT_S = 240.0
 REST_S = 0.2
 
 

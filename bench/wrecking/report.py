@@ -9,7 +9,7 @@ from rich.table import Table
 
 from wrecking.checking import Row
 
-COLUMNS = ("fault", "requests", "put off", "elsewhere", "seconds to recover", "violations")
+COLUMNS = ("fault", "requests", "put off", "elsewhere", "slowest answer, s", "seconds to recover", "violations")
 BEGIN, END = "<!-- last run: begin -->", "<!-- last run: end -->"
 
 
@@ -18,15 +18,16 @@ def cells(row: Row) -> tuple[str, ...]:
     recovery = "never" if row.recovery_s is None else f"{row.recovery_s:.1f}"
     wrong = sum(map(len, row.violations.values()))
     violations = str(wrong) if row.is_checked or wrong else ""
-    return row.name, f"{row.requests:,}", f"{row.failures:,}", f"{row.elsewhere:,}", recovery, violations
+    figures = f"{row.requests:,}", f"{row.failures:,}", f"{row.elsewhere:,}", f"{row.slowest_s:.1f}"
+    return row.name, *figures, recovery, violations
 
 
 def totals(rows: Sequence[Row]) -> tuple[str, ...]:
-    """All faults together; the longest recovery."""
+    """All faults together: sums, the slowest answer and the longest recovery."""
     known = [row.recovery_s for row in rows if row.recovery_s is not None]
-    longest = f"{max(known, default=0):.1f} at most"
+    longest, slowest = f"{max(known, default=0):.1f}", f"{max((row.slowest_s for row in rows), default=0):.1f}"
     sums = (sum(getattr(row, what) for row in rows) for what in ("requests", "failures", "elsewhere"))
-    return f"{len(rows)} faults", *(f"{total:,}" for total in sums), longest, str(count(rows))
+    return f"{len(rows)} faults", *(f"{total:,}" for total in sums), slowest, longest, str(count(rows))
 
 
 def count(rows: Sequence[Row]) -> int:

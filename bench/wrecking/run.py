@@ -105,11 +105,12 @@ class Havoc:
         except (NotBack, NotRecovered) as failure:
             row.violations[BACK] = [str(failure)]
         ended = monotonic()
-        checker.windows.append(Window(fault.name, begun, ended + SLACK_S, fault.may_fail, fault.limit_s))
+        checker.windows.append(Window(fault.name, begun, ended + SLACK_S, fault.may_fail))
         checker.copies += fault.copies
         meanwhile = [attempt for attempt in checker.wire.attempts if begun <= attempt.begun <= ended]
         row.requests, row.failures = len(meanwhile), sum(attempt.failed for attempt in meanwhile)
         row.elsewhere = elsewhere(meanwhile, checker.windows)
+        row.slowest_s = max((attempt.seconds for attempt in meanwhile), default=0.0)
         self.console.print(f"    {_told(row)}", style="dim")
         return row
 
@@ -175,4 +176,5 @@ async def _broken(fault: Fault, site: Site) -> AsyncIterator[None]:
 
 def _told(row: Row) -> str:
     recovered = "not recovered" if row.recovery_s is None else f"all served again after {row.recovery_s:.1f} s"
-    return f"{recovered}; {row.requests:,} requests, {row.failures:,} put off, {row.elsewhere:,} elsewhere"
+    put_off = f"{row.failures:,} of {row.requests:,} requests put off, {row.elsewhere:,} elsewhere"
+    return f"{recovered}; {put_off}; slowest answer {row.slowest_s:.1f} s"

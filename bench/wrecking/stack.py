@@ -27,7 +27,7 @@ from wrecking.proxy import Proxy, proxied
 LEANED_ON = ("mysql", "rabbitmq", "redis", "auth", "catalog", "cart", "orders", "mailbox smtp")
 """What services reach through a proxy; the gateway reaches them without."""
 POOL_MB = 256
-COMES_BACK_S = 60.0
+COMES_BACK_S = 120.0
 """For a process to be there again; RabbitMQ takes about 8 s on an idle machine."""
 POLL_S = 0.1
 DOORS = (
