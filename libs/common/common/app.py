@@ -11,9 +11,6 @@ import structlog
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from starlette.types import ASGIApp
 
 from common import documents, logs, operations, refusals, tracing
@@ -25,6 +22,7 @@ from common.events.hearers import BRIEF
 from common.http import AsyncSister, Sister
 from common.metrics import Figures, Read, outbox_figures
 from common.operations import Operations
+from common.redis import new_redis
 from common.relay import Relay
 from common.requests import Threshold
 from common.revocation import Revocations
@@ -37,9 +35,6 @@ log = structlog.get_logger(__name__)
 
 CHECK_S = 2.0
 MOST_PINGS = 2
-REDIS_S = 0.2
-"""Longest wait for Redis, twice at most (design: reliability 3.7): an event loop that was busy for so long has let the
-first wait run out although the answer was there."""
 AUTH_S = 2.0
 """An answer of auth: its keys, or whether a session lives while Redis cannot tell."""
 
@@ -80,13 +75,7 @@ class Service:
         self.settings = settings
         self.engine = new_engine(settings.database_url, pool_size=settings.threads)
         self.sessions = new_sessions(self.engine)
-        self.redis: Redis = Redis.from_url(
-            settings.redis_url,
-            socket_connect_timeout=REDIS_S,
-            socket_timeout=REDIS_S,
-            health_check_interval=30,
-            retry=Retry(NoBackoff(), 1),
-        )
+        self.redis = new_redis(settings.redis_url)
         self.badge = Badge(name, settings.service_key)
         self.auth = AsyncSister("auth", settings.auth_url, self.badge, timeout_s=AUTH_S)
         self.keys = Keys(self.auth)

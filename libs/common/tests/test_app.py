@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from pydantic import Field
 from sqlalchemy import text
 
-from common.app import REDIS_S, Service
+from common.app import Service
 from common.database import LostRace
 from common.errors import Conflict, TooMany
 from common.events.auth import UserRegistered
@@ -23,6 +23,7 @@ from common.fields import Body, Money
 from common.knocking import Admin, CurrentUser, IdempotencyKey, SessionsDep, Visitor, called_by
 from common.outbox import say
 from common.pagination import ListQuery
+from common.redis import REDIS_S
 from common.settings import Settings
 from common.testing.badges import Badges
 from common.testing.broker import Broker

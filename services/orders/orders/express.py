@@ -16,7 +16,6 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common import refusals
-from common.errors import Problem
 from common.idempotency import check_key
 from common.knocking import token_of
 from common.replies import reply
@@ -89,12 +88,12 @@ class ExpressLane:
         await answer(scope, receive, send)
 
     async def _understand(self, headers: Headers, body: bytes) -> Wish | None:
-        """None for what is to be refused."""
+        """None for what is to be refused, or cannot be understood now: the route says why, or has better luck."""
         try:
             user = await self._tokens.user(token_of(headers.text(b"authorization") or ""))
             order = NewOrder.model_validate(json.loads(body)) if body else NewOrder()
             return Wish(user.id, check_key(headers.text(b"idempotency-key")), order)
-        except (Problem, ValueError, RecursionError):
+        except Exception:
             return None
 
     async def _place(self, request: Request, wish: Wish) -> Response:

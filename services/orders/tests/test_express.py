@@ -114,13 +114,14 @@ def test_a_session_that_has_ended_orders_nothing(
     assert shelves.calls == 0
 
 
+@pytest.mark.parametrize(("part", "work"), [("tokens", "user"), ("till", "place")])
 def test_what_fails_unforeseen_is_a_problem_too(
-    client: TestClient, shelves: Shelves, ada: SignedUser, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, shelves: Shelves, ada: SignedUser, monkeypatch: pytest.MonkeyPatch, part: str, work: str
 ) -> None:
     async def fails(*_: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(client.app.state.till, "place", fails)  # type: ignore[attr-defined]
+    monkeypatch.setattr(getattr(client.app.state, part), work, fails)  # type: ignore[attr-defined]
     answer = client.post(PATH, content=LINE, headers=ada.headers | JSON)
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
