@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from replaying.file import NotOrderLines
-from replaying.plan import Plan, read_plan
+from replaying.plan import read_plan
 from replaying.stop import Stop
 from stoa.settings import ROOT
 from wrecking import plan, report
@@ -61,12 +61,14 @@ def chaos(
     try:
         invoices = read_plan(file, most_invoices) if file else None
         for number, scene in enumerate(_scenes(minutes, seed, only), 1):
-            rows += _play(scene, seed, invoices, logs and logs / f"stack-{number}")
+            _play(scene, Havoc(console, seed, invoices, rows), logs and logs / f"stack-{number}")
     except (Stop, NotOrderLines) as error:
         console.print(f"[bold red]{error}[/]")
         raise typer.Exit(2) from None
-    about = f"Seed {seed}, {(time.monotonic() - began) / 60:.0f} minutes."
-    report.show(console, rows, about)
+    finally:
+        about = f"Seed {seed}, {(time.monotonic() - began) / 60:.0f} minutes."
+        if rows:
+            report.show(console, rows, about)
     if not only:
         report.write(DOCUMENT, rows, about)
     raise typer.Exit(1 if report.count(rows) else 0)
@@ -83,16 +85,14 @@ def _scenes(minutes: int | None, seed: int, only: str | None) -> list[Scene]:
     return scenes
 
 
-def _play(scene: Scene, seed: int, invoices: Plan | None, logs: Path | None) -> list[Row]:
+def _play(scene: Scene, havoc: Havoc, logs: Path | None) -> None:
     """Everything on one stack."""
     with wreckable(scene.replicas) as site, _kept(site.logs, logs):
-        havoc = Havoc(site, console, seed, invoices)
         ends = None if scene.ends_s is None else time.monotonic() + scene.ends_s
         try:
-            asyncio.run(havoc.wreak(scene.groups, ends))
+            asyncio.run(havoc.wreak(site, scene.groups, ends))
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
-        return havoc.rows
 
 
 @contextmanager

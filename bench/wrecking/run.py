@@ -17,6 +17,8 @@ from replaying.accounts import Account
 from replaying.gateway import Gateway
 from replaying.listening import Listener
 from replaying.plan import Plan
+from stoa.preflight import NotNow
+from stoa.servers import ServerFailed
 from wrecking.checking import Checker, Row
 from wrecking.faults import Fault
 from wrecking.invariants import Window, elsewhere
@@ -50,19 +52,18 @@ Closing = TypeVar("Closing", bound=Closes)
 
 @dataclass
 class Havoc:
-    """One run on one stack; `plan` is that of a file which is replayed beside the buyers."""
+    """One run; `plan` is that of a file which is replayed beside the buyers, `rows` tell what came of each fault."""
 
-    site: Site
     console: Console
     seed: int
     plan: Plan | None = None
     rows: list[Row] = field(default_factory=list)
 
-    async def wreak(self, groups: Iterable[Group], ends: float | None = None) -> None:
+    async def wreak(self, site: Site, groups: Iterable[Group], ends: float | None = None) -> None:
         """Do the groups of faults one after the other, until they are over or the time is. Raises Stop."""
         _end_in_order()
         async with AsyncExitStack() as held:
-            checker, probe = await self._open(held)
+            checker, probe = await self._open(site, held)
             async with _shopping(checker.buyers, checker.turnstile, checker.replay):
                 for group in groups:
                     for fault in group:
@@ -72,24 +73,24 @@ class Havoc:
                         break
             await checker.check(self.rows[-1], at_the_end=True)
 
-    async def _open(self, held: AsyncExitStack) -> tuple[Checker, Probe]:
+    async def _open(self, site: Site, held: AsyncExitStack) -> tuple[Checker, Probe]:
         """Products, buyers, and those who watch."""
         run, ledger, turnstile = token_hex(3), Ledger(), Turnstile()
-        wire = _closing(held, Wire(self.site.url, CONNECTIONS))
-        gateway = _closing(held, Gateway(self.site.url, CONNECTIONS))
+        wire = _closing(held, Wire(site.url, CONNECTIONS))
+        gateway = _closing(held, Gateway(site.url, CONNECTIONS))
         watched = Watched(turnstile, wire, httpx2.AsyncHTTPTransport())
-        patient = _closing(held, Gateway(self.site.url, CONNECTIONS, watched, attempts=ATTEMPTS))
-        admin = Account(gateway, *self.site.address.admin)
+        patient = _closing(held, Gateway(site.url, CONNECTIONS, watched, attempts=ATTEMPTS))
+        admin = Account(gateway, *site.address.admin)
         await admin.sign_in()
         goods = await stock_up(admin, run)
         replay = Replay(self.plan or Plan({}, [], 0, Counter()), patient, run)
         await replay.open(admin)
         buyers = await invite(gateway, wire, goods.shelf, ledger, run, self.seed)
         (account,) = await register(gateway, wire, [f"probe-{run}"])
-        listener = await held.enter_async_context(_listening(self.site.url))
-        onlooker = _closing(held, Onlooker(self.site, admin, listener))
-        checker = Checker(self.site, self.console, ledger, turnstile, goods, buyers, replay, wire, onlooker)
-        return checker, Probe(self.site, account, goods.probe, ledger)
+        listener = await held.enter_async_context(_listening(site.url))
+        onlooker = _closing(held, Onlooker(site, admin, listener))
+        checker = Checker(site, self.console, ledger, turnstile, goods, buyers, replay, wire, onlooker)
+        return checker, Probe(site, account, goods.probe, ledger)
 
     async def _strike(self, fault: Fault, checker: Checker, probe: Probe) -> Row:
         """Break something, mend it, and wait until orders are placed and pushed again."""
@@ -98,11 +99,11 @@ class Havoc:
         row = Row(fault.name)
         begun = monotonic()
         try:
-            async with _broken(fault, self.site):
+            async with _broken(fault, checker.site):
                 await asyncio.sleep(fault.lasts_s or 0)
             mended = begun if fault.lasts_s is None else monotonic()
             row.recovery_s = await probe.seconds_since(mended)
-        except (NotBack, NotRecovered) as failure:
+        except (NotBack, NotRecovered, NotNow, ServerFailed) as failure:
             row.violations[BACK] = [str(failure)]
         ended = monotonic()
         checker.windows.append(Window(fault.name, begun, ended + SLACK_S, fault.may_fail))
