@@ -11,8 +11,9 @@ import pytest
 from catalog.models import COMMITTED, HELD, RELEASED
 from replaying.accounts import Account
 from wrecking.books import Books, Entry, Said, Stand
-from wrecking.invariants import INVARIANTS, Outside, Picture, Window, elsewhere, violations
+from wrecking.invariants import INVARIANTS, elsewhere, violations
 from wrecking.ledger import Ledger, Placing
+from wrecking.picture import Outside, Picture, Window
 from wrecking.wire import NO_ANSWER, Attempt
 
 pytestmark = pytest.mark.unit

@@ -10,11 +10,12 @@ from time import monotonic
 from rich.console import Console
 
 from wrecking.books import read_books, under_way
-from wrecking.invariants import Picture, Window, violations
+from wrecking.invariants import violations
 from wrecking.ledger import Ledger
 from wrecking.load import Buyer, Turnstile, settle
 from wrecking.looking import Onlooker
 from wrecking.opening import Goods
+from wrecking.picture import Picture, Window
 from wrecking.replay import Replay
 from wrecking.stack import Site
 from wrecking.wire import Wire

@@ -2,15 +2,14 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 
 from catalog.models import COMMITTED, RELEASED
 from common.events.hearers import HEARERS
 from notifier.models import WAITING, State
 from orders.models import MOVES, Status
-from wrecking.books import Books
-from wrecking.ledger import Ledger
+from wrecking.books import Said
+from wrecking.picture import Picture, Window
 from wrecking.wire import NO_ANSWER, Attempt
 
 PASSING = frozenset({502, 503, 504})
@@ -19,62 +18,6 @@ ANSWERED_WITHIN_S = 66.0
 """The gateway gives a service a minute for its answer and itself 5 s to reach one (`gateway/routes.yaml`)."""
 REFUSALS = frozenset({"", "insufficient_stock", "order_expired"})
 """Why these buyers may be refused: the products are for sale, and nobody else cancels."""
-
-
-@dataclass(frozen=True)
-class Window:
-    """The time in which a part was broken, until all was served again; monotonic seconds.
-
-    `may_fail` are the doors behind which clients may see that.
-    """
-
-    name: str
-    begun: float
-    ended: float
-    may_fail: frozenset[str]
-
-    def covers(self, attempt: Attempt) -> bool:
-        """Whether the request was under way at any moment of it."""
-        return attempt.begun <= self.ended and attempt.ended >= self.begun
-
-
-@dataclass
-class Outside:
-    """What the shop says of itself to who asks through the gateway."""
-
-    stock: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
-    """By product: stock, reserved, sold."""
-    realtime: Mapping[int, int] = field(default_factory=dict)
-    pushed: Mapping[int, int] = field(default_factory=dict)
-    orders: Mapping[str, tuple[bool, Mapping[int, int]]] | None = None
-    """Whether it is cancelled and its lines, by id; None where nobody has asked."""
-    mails: Mapping[tuple[str, str], Mapping[str, int]] = field(default_factory=dict)
-    """By the order's number and the mail's kind, how often each Message-ID lies in the mailbox."""
-    full_carts: Sequence[str] = ()
-    queued: Mapping[str, int] = field(default_factory=dict)
-    """Messages by queue."""
-    log_lines: Sequence[str] = ()
-    """Lines that must never be in a log."""
-
-
-@dataclass
-class Picture:
-    """All that is held against each other."""
-
-    books: Books
-    outside: Outside
-    ledger: Ledger
-    initial: Mapping[int, int]
-    prices: Mapping[int, Decimal]
-    attempts: Sequence[Attempt] = ()
-    windows: Sequence[Window] = ()
-    copies_allowed: int = 0
-    """Mails that may lie twice under one Message-ID: those that killed workers had just handed over."""
-    still_moving: Mapping[str, int] = field(default_factory=dict)
-    mails_are_due: bool = True
-    """Whether those that are written down must have been sent."""
-    others: frozenset[str] = frozenset()
-    """Users who have not been told yet what has become of their orders."""
 
 
 def violations(picture: Picture) -> dict[str, list[str]]:
@@ -141,13 +84,13 @@ def _heard(picture: Picture) -> Iterable[str]:
         yield from _gaps(speaker, said)
 
 
-def _gaps(speaker: str, said: Iterable[object]) -> Iterable[str]:
+def _gaps(speaker: str, said: Iterable[Said]) -> Iterable[str]:
     """An order's events are numbered from 1 without a gap."""
     if speaker != "orders":
         return
     numbers: dict[str, list[int]] = defaultdict(list)
     for each in said:
-        numbers[each.subject].append(each.sequence)  # type: ignore[attr-defined]
+        numbers[each.subject].append(each.sequence)
     for subject, found in numbers.items():
         if found != list(range(1, len(found) + 1)):
             yield f"the events of order {subject} are numbered {found}"

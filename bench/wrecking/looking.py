@@ -15,8 +15,8 @@ from replaying.listening import Listener
 from replaying.mails import Mailbox
 from replaying.quiet import Operator, Traffic
 from replaying.shop import read_orders, read_products, read_realtime
-from wrecking.invariants import Outside
 from wrecking.load import Buyer, CartBuyer
+from wrecking.picture import Outside
 from wrecking.stack import Site
 
 SUBJECT = re.compile(r"Your order (\S+?)( is cancelled)?")

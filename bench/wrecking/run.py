@@ -21,11 +21,12 @@ from stoa.preflight import NotNow
 from stoa.servers import ServerFailed
 from wrecking.checking import Checker, Row
 from wrecking.faults import Fault
-from wrecking.invariants import Window, elsewhere
+from wrecking.invariants import elsewhere
 from wrecking.ledger import Ledger
 from wrecking.load import Buyer, Turnstile, shop
 from wrecking.looking import Onlooker
 from wrecking.opening import invite, register, stock_up
+from wrecking.picture import Window
 from wrecking.plan import Group
 from wrecking.recovery import NotRecovered, Probe
 from wrecking.replay import ATTEMPTS, Replay, Watched
