@@ -29,6 +29,9 @@ Seed = Annotated[int | None, typer.Option(help="Of what the buyers do, and of th
 Only = Annotated[str | None, typer.Option(help="Only faults whose names hold one of these words, with commas")]
 File = Annotated[Path | None, typer.Option(help="Order lines as CSV, replayed beside", exists=True, dir_okay=False)]
 Most = Annotated[int, typer.Option(min=1, help="Only the first so many of its invoices")]
+Write = Annotated[
+    bool, typer.Option("--write", help="Put the table into the document, also if it is of some faults only")
+]
 Logs = Annotated[Path | None, typer.Option(help="Keep what the processes have written in this folder")]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -52,6 +55,7 @@ def chaos(
     file: File = None,
     most_invoices: Most = 1000,
     logs: Logs = None,
+    write: Write = False,
 ) -> None:
     """Break it and check it. Exit code 1: an invariant does not hold; 2: it could not be run."""
     seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
@@ -69,7 +73,7 @@ def chaos(
         about = f"Seed {seed}, {(time.monotonic() - began) / 60:.0f} minutes."
         if rows:
             report.show(console, rows, about)
-    if not only:
+    if write or not only:
         report.write(DOCUMENT, rows, about)
     raise typer.Exit(1 if report.count(rows) else 0)
 
