@@ -167,5 +167,7 @@ def wreckable(replicas: str = "") -> Iterator[Site]:
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(pid, number)
+    """To the process with its children. One that does not run just now has number 0, which would be our own group."""
+    if pid > 0:
+        with suppress(ProcessLookupError):
+            os.killpg(pid, number)
