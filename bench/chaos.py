@@ -16,6 +16,8 @@ from rich.console import Console
 from replaying.file import NotOrderLines
 from replaying.plan import read_plan
 from replaying.stop import Stop
+from stoa.preflight import NotNow
+from stoa.servers import ServerFailed
 from stoa.settings import ROOT
 from wrecking import plan, report
 from wrecking.checking import Row
@@ -66,7 +68,7 @@ def chaos(
         invoices = read_plan(file, most_invoices) if file else None
         for number, scene in enumerate(_scenes(minutes, seed, only), 1):
             _play(scene, Havoc(console, seed, invoices, rows), logs and logs / f"stack-{number}")
-    except (Stop, NotOrderLines) as error:
+    except (Stop, NotOrderLines, NotNow, ServerFailed) as error:
         console.print(f"[bold red]{error}[/]")
         raise typer.Exit(2) from None
     finally:
@@ -95,7 +97,7 @@ def _play(scene: Scene, havoc: Havoc, logs: Path | None) -> None:
         ends = None if scene.ends_s is None else time.monotonic() + scene.ends_s
         try:
             asyncio.run(havoc.wreak(site, scene.groups, ends))
-        except asyncio.CancelledError:
+        except asyncio.CancelledError:  # SIGTERM
             raise KeyboardInterrupt from None
 
 

@@ -160,7 +160,7 @@ def wreckable(replicas: str = "") -> Iterator[Site]:
             proxies.update(held.enter_context(proxied({name: settings.port_of(name) for name in LEANED_ON})))
             return {name: proxy.port for name, proxy in proxies.items()}
 
-        found = held.enter_context(bench(None if replicas else detour, POOL_MB, replicas))
+        found = held.enter_context(bench(None if replicas else detour, buffer_pool_mb=POOL_MB, replicas=replicas))
         engine = found.engine("orders")
         held.callback(engine.dispose)
         yield Site(found, proxies, engine)
