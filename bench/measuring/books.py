@@ -43,6 +43,11 @@ def balanced(running: Bench) -> int:
     return sum(ordered.values())
 
 
+def ordered_pieces(running: Bench) -> int:
+    """How many pieces have been ordered so far."""
+    return sum(_ordered(running.engine("orders")).values())
+
+
 def _scalar(engine: Engine, asked: Select[int]) -> int:
     with engine.connect() as connection:
         found = connection.scalar(asked) or 0

@@ -1,7 +1,8 @@
 """The placing of orders: P2, P3 and P4, and the books, which must balance afterwards.
 
 P2: distinct buyers order one piece of one of a thousand products, against what a client in C does at the database with
-one order in each transaction, against the service without its batches, and against a plain one (`measuring.plain`).
+one order in each transaction, against the service without its batches, and against a plain one (`measuring.plain`);
+and what an order costs each process.
 P3: all of them order the same product. P4: one order after the other, and how long after its answer the new sold count
 is on the wire.
 """
@@ -17,7 +18,8 @@ from sqlalchemy import delete, func, insert, literal, select, update
 
 from catalog.models import ACTIVE, SET, products, stock_movements
 from measuring import bound
-from measuring.books import balanced, settle
+from measuring.books import balanced, ordered_pieces, settle
+from measuring.costing import costing, figure_of
 from measuring.filling import fill
 from measuring.house import Bench
 from measuring.loading import Load, Sent, load
@@ -59,10 +61,12 @@ def placing(running: Bench, step: Step, pace: Pace) -> list[Figure]:
     step("stock that cannot sell out")
     _prepare(running)
     taken = _measure(running, step, pace)
+    step("what an order costs each process")
+    costs = _cost(running, pace)
     step("wait until nothing is on its way, and compare the books")
     pieces = balanced(running)
     step(f"{pace.pushes} orders to the wire")
-    return [*reached(taken.ours, taken.bounds, pieces), pushed(_push(running, pace.pushes))]
+    return [*reached(taken.ours, taken.bounds, pieces), figure_of(costs), pushed(_push(running, pace.pushes))]
 
 
 def _prepare(running: Bench) -> None:
@@ -98,6 +102,16 @@ def _measure(running: Bench, step: Step, pace: Pace) -> Taken:
             if number:
                 taken.bounds.setdefault(name, []).append(rate)
     return taken
+
+
+def _cost(running: Bench, pace: Pace) -> dict[str, float]:
+    """Of an order of P2, until nothing of it is on its way any more."""
+    posts = _posts(sign_up(running.url, BUYERS), _ids(running))
+    settle(running)
+    with costing(running, partial(ordered_pieces, running)) as costs:
+        load(running.url, posts, running.folder, seconds=pace.seconds, connections=CLIENTS)
+        settle(running)
+    return costs
 
 
 def _ids(running: Bench) -> list[int]:

@@ -83,10 +83,10 @@ PLAN = (
             ),
             Measurement(
                 "orders",
-                ("P2", "P3", "P4"),
+                ("P2", "P2 cost", "P3", "P4"),
                 orders.placing,
-                Pace(orders.Pace(), 620),
-                Pace(orders.Pace(rounds=1, seconds=2, pushes=20), 130),
+                Pace(orders.Pace(), 650),
+                Pace(orders.Pace(rounds=1, seconds=2, pushes=20), 150),
                 (WRK, SLAP),
             ),
             Measurement(

@@ -61,6 +61,12 @@ def group_memory_mb(leader: int) -> float:
     return total / 1024
 
 
+def group_cpu_s(leader: int) -> float:
+    """Processor time that the leader's process group has used, in seconds, with children that have ended."""
+    ticks = sum(_ticks(pid) for pid in _pids() if _group_of(pid) == leader)
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def _pids() -> Iterable[int]:
     return [int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit()]
 
@@ -99,3 +105,8 @@ def _proportional_kb(pid: int) -> int:
         if line.startswith("Pss:"):
             return int(line.split()[1])
     return 0
+
+
+def _ticks(pid: int) -> int:
+    _, _, fields = _read(PROC / str(pid) / "stat").rpartition(b") ")
+    return sum(map(int, fields.split()[11:15]))  # utime, stime, cutime, cstime: proc(5), counted from the state on

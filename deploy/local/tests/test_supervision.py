@@ -2,14 +2,16 @@
 
 import os
 import signal
+import subprocess
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
 from common.testing.waiting import eventually
-from stoa.marks import end, group_memory_mb, marked
+from stoa.marks import end, group_cpu_s, group_memory_mb, marked
 from stoa.supervision import Supervisor
 
 
@@ -119,3 +121,12 @@ def test_orphans_of_a_killed_supervisor_are_found(supervisor, two, tmp_path):
 
 def test_memory_is_counted_by_group():
     assert group_memory_mb(os.getpgrp()) > 1
+
+
+def test_processor_time_is_counted_by_group_with_children_that_have_ended():
+    burn = "import time\nwhile time.process_time() < 0.3: pass"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burn!r}]); print(); input()"
+    command = [sys.executable, "-c", parent]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, process_group=0) as process:
+        process.stdout.readline()
+        assert group_cpu_s(process.pid) >= 0.3
