@@ -20,6 +20,7 @@ TEXTS = [
     "one line without an end",
     "a dot\n.\n.. and two\n",
     "--==\n--===============1==--\n",
+    "--=_\n\n--=_--\n",
     "From here\n =41 is no A\ttab\n trailing blank \n",
     "a wide line " * 100 + "\n",
     "çay, 茶, 🫖 " * 40 + "\n",
