@@ -103,10 +103,10 @@ class Relay:
                 await asyncio.to_thread(still_held, lease, self._lock)
                 checked = clock()
             rows = await asyncio.to_thread(self._read)
-            if not rows:
-                await self._bell.wait(POLL_S)
-            elif await self._send(exchange, rows):
+            if rows and await self._send(exchange, rows):
                 return
+            if len(rows) < WINDOW:  # nothing else was there, and what has been said since has rung
+                await self._bell.wait(POLL_S)
 
     def _read(self) -> list[Unsent]:
         moment = time.monotonic()

@@ -91,6 +91,42 @@ def test_an_event_leaves_with_the_wake_up_of_its_commit(
         assert broker.take(tap, 1, seconds=5)[0]["data"]["username"] == name
 
 
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many rows each look of a relay finds; there is none without a reason, and a window is two rows."""
+    found: list[int] = []
+    unsent = outbox.unsent
+
+    def look(*asked: Any) -> list[outbox.Unsent]:
+        rows = unsent(*asked)
+        found.append(len(rows))
+        return rows
+
+    monkeypatch.setattr(outbox, "unsent", look)
+    monkeypatch.setattr(relay, "POLL_S", 3600.0)
+    monkeypatch.setattr(relay, "WINDOW", 2)
+    return found
+
+
+def test_after_a_window_that_was_not_full_nothing_is_looked_for(
+    looks: list[int], relayed: Relay, tell: Callable[..., None], registered: Registered, rows: Rows
+) -> None:
+    eventually(lambda: looks == [0])
+    for number in (1, 2):
+        tell(registered())
+        eventually(lambda number=number: len(rows()) == number and all_sent(rows))  # type: ignore[misc]
+    assert looks == [0, 1, 1]
+
+
+def test_after_a_full_window_the_next_follows(
+    looks: list[int], relayed: Relay, tell: Callable[..., None], registered: Registered, rows: Rows
+) -> None:
+    eventually(lambda: looks == [0])
+    tell(*(registered() for _ in range(5)))
+    eventually(lambda: len(rows()) == 5 and all_sent(rows))
+    assert looks == [0, 2, 2, 1]
+
+
 def test_an_envelope_carries_what_the_contract_names(
     relayed: Relay, broker: Broker, registered: Registered, tell: Callable[..., None], rows: Rows
 ) -> None:

@@ -1,6 +1,8 @@
 """The envelope's room: CloudEvents 1.0 attribute names around one owner's event."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, ClassVar, Self
 from uuid import UUID
 
@@ -94,9 +96,9 @@ class Envelope(BaseModel):
         return orjson.dumps(self.model_dump(mode="json", exclude_none=True))
 
 
-def registered() -> dict[str, type[Event]]:
+def registered() -> Mapping[str, type[Event]]:
     """Every event type that has been defined, by its name."""
-    return dict(KNOWN)
+    return MappingProxyType(KNOWN)
 
 
 def decode(body: bytes) -> Envelope:
