@@ -14,13 +14,14 @@ from notifier.queueing import queue_mails
 
 
 def hearing(sessions: Sessions, hurry: Callable[[], None]) -> Handle:
-    """Takes a whole batch: addresses are looked up once and mails are queued in one statement.
+    """Takes a whole batch: addresses are looked up once and mails are queued in one statement. It tells whether there
+    is something for integrators, too.
 
     `hurry` is told of urgent ones as soon as they can be seen, not before, when looking for them would find nothing.
     Integrators are told even if a mail has to wait until its recipient has been heard of.
     """
 
-    def hear(session: Session, events: Sequence[Event]) -> None:
+    def hear(session: Session, events: Sequence[Event]) -> bool:
         try:
             is_urgent = queue_mails(session, events, traces(session))
         except NotYet:
@@ -28,6 +29,6 @@ def hearing(sessions: Sessions, hurry: Callable[[], None]) -> Handle:
             raise
         if is_urgent:
             listen(session, "after_commit", lambda _: hurry(), once=True)
-        queue_deliveries(session, envelopes(session))
+        return queue_deliveries(session, envelopes(session))
 
     return hear

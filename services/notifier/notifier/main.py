@@ -24,9 +24,10 @@ ACCOUNTS_S = 10.0
 """For the list of administrators, for which nobody waits."""
 
 
-def _wake(*desks: Dispatch | HookDispatch) -> None:
-    for desk in desks:
-        desk.wake()
+def _wake(mails: Dispatch, hooks: HookDispatch, has_deliveries: bool | None) -> None:
+    mails.wake()
+    if has_deliveries:
+        hooks.wake()
 
 
 def build(settings: NotifierSettings | None = None) -> FastAPI:
@@ -37,7 +38,7 @@ def build(settings: NotifierSettings | None = None) -> FastAPI:
     mails, hooks = Dispatch(sessions, tasks.enqueue), HookDispatch(sessions, tasks.enqueue_visits)
     accounts = Accounts(service.sister("auth", settings.auth_url, timeout_s=ACCOUNTS_S))
     service.measures(figures)
-    service.hears(consumers.hearing(sessions, mails.hurry), after=lambda _: _wake(mails, hooks))
+    service.hears(consumers.hearing(sessions, mails.hurry), after=partial(_wake, mails, hooks))
     service.runs(
         *(mails, hooks),
         Every("notifier tidy", TIDY_S, partial(tidy, sessions)),

@@ -21,7 +21,7 @@ from common.ids import new_id
 from common.testing.broker import Broker
 from common.testing.clocks import other_time
 from common.testing.waiting import eventually
-from notifier.hooks import visiting
+from notifier.hooks import dispatch, visiting
 from notifier.hooks.dispatch import SHARE, HookDispatch, plan_visits
 from notifier.hooks.keeping import redeliver, send_test
 from notifier.hooks.models import MOST_FAILURES, MOST_TRIES, Delivery, DeliveryState, Endpoint, Reason
@@ -68,6 +68,28 @@ def test_an_event_heard_three_times_is_delivered_once_to_each_endpoint_that_want
         assert request.path == "/hooks?shop=stoa"
         assert request.headers["content-type"] == "application/cloudevents+json"
     assert broker.size("notifier.events") == 0
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many deliveries there are whenever the desk looks; it hands none over, and looks only when it is woken."""
+    found: list[int] = []
+    monkeypatch.setattr(dispatch, "LOOK_S", 3600.0)
+    monkeypatch.setattr(dispatch, "is_any_due", lambda sessions: found.append(len(deliveries(sessions))))
+    return found
+
+
+def test_the_desk_looks_at_once_for_what_an_endpoint_wants_and_not_for_what_none_does(
+    looks: list[int], client: TestClient, broker: Broker, sessions: Sessions, integrator: Integrator
+) -> None:
+    eventually(lambda: looks == [0])
+    keep(sessions, integrator.url, "order.*")
+    user = new_id()
+    broker.tell(registered(user))
+    eventually(lambda: len(all_mails(sessions)) == 1)
+    broker.tell(placed(user))
+    eventually(lambda: len(looks) == 2)
+    assert looks == [0, 1]
 
 
 def test_no_webhook_waits_for_what_only_the_mail_needs(

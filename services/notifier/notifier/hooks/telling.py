@@ -28,15 +28,17 @@ def stray(patterns: Sequence[str]) -> list[str]:
     return [pattern for pattern in patterns if not any(covers(pattern, kind) for kind in TOLD)]
 
 
-def queue_deliveries(session: Session, envelopes: Sequence[Envelope]) -> None:
-    """Queue a delivery of each event for each active endpoint that wants it, once whatever is heard again."""
+def queue_deliveries(session: Session, envelopes: Sequence[Envelope]) -> bool:
+    """Queue a delivery of each event for each active endpoint that wants it, once whatever is heard again; whether
+    there is one."""
     told = [envelope for envelope in envelopes if _is_told(envelope)]
     if not told:
-        return
+        return False
     endpoints = session.scalars(select(Endpoint).where(Endpoint.active.is_(True))).all()
     rows = [row(each, envelope) for envelope in told for each in endpoints if each.wants(envelope.type)]
     if rows:
         session.execute(QUEUE, rows)
+    return bool(rows)
 
 
 @retried
