@@ -15,8 +15,9 @@ log = structlog.get_logger(__name__)
 
 LOOK_S = 2.0
 """Between two looks for mails whose next try is due."""
-GATHER_S = 0.2
-"""After mails were handed over others gather for so long: under load a task is a full handful, not one mail."""
+GATHER_S = 0.5
+"""After mails were handed over others gather for so long: under load a task is a full handful (`tasks.HANDFUL`), whose
+costs are shared, and the table is looked into twice a second."""
 BROKER_AWAY_S = 5.0
 
 
