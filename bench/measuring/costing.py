@@ -1,6 +1,7 @@
 """What one of many costs: the processor time of each process of a stack, beyond what it uses when nothing happens.
 
-Rates say how busy the machine was; this says what the work was, and so can be compared across days and machines.
+It depends less on other work of the machine than rates do, and not little: shared caches make everything dearer. So
+two versions are compared in one hour, and by what they have in common.
 """
 
 import time
@@ -70,5 +71,5 @@ def figure_of(costs: Mapping[str, float]) -> Figure:
         ("process", "ms of processor"),
         (*((name, f"{cost:.2f}") for name, cost in costs.items()), ("**all**", f"**{sum(costs.values()):.2f}**")),
         Bars("ms of processor an order", tuple(costs), {"ms": tuple(costs.values())}),
-        notes=("Beyond what the stack uses at rest. Unlike rates it hardly depends on how busy the machine is.",),
+        notes=("Beyond what the stack uses at rest. Other work of the machine makes all of it dearer.",),
     )
