@@ -18,7 +18,7 @@ test check e2e fuzz: export PYTHONDONTWRITEBYTECODE =
 test-%: export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap up down status logs urls test e2e fuzz lint check check-alerts audit replay import migrate \
+.PHONY: help bootstrap up down status logs urls test e2e fuzz lint check check-alerts check-deploy audit replay import migrate \
 	bench bench-reads bench-upload bench-orders bench-lists bench-events bench-sockets bench-start bench-alike \
 	chaos reconcile screenshots contracts lock clean
 
@@ -64,6 +64,9 @@ check: lint ## The same, and the tests that need no server
 
 check-alerts: bootstrap ## Check the alerts for Prometheus, and that each fires when it should and only then
 	@cd deploy/observability && promtool check config prometheus.yaml && promtool test rules alerts_test.yaml
+
+check-deploy: bootstrap ## Build the manifests for Kubernetes and hold them against its schemas (needs kubectl)
+	@deploy/k8s/check.sh
 
 audit: bootstrap ## Look the pins up in an advisory service, where one can be reached
 	@$(BIN)/uv tool run pip-audit --disable-pip --require-hashes $(PINS:%=-r %) $(a)
