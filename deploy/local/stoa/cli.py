@@ -2,53 +2,40 @@
 
 import json
 import os
-import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from common.service_tokens import new_service_key
-from stoa import locking, publishing, tracing
+from stoa import caring, locking, publishing, tracing
 from stoa.credentials import read_credentials, sister_keys
-from stoa.faring import dead_letters, exit_code, fares_table, how_all_fare, letters_table
-from stoa.importing import Left, Mode, OnError, Wishes, door, import_file
-from stoa.operating import Rebuildable, change, run_command
+from stoa.importing import Mode, OnError, Wishes, door, import_file
+from stoa.operating import change
 from stoa.preflight import NotNow
-from stoa.servers import SCHEMAS, ServerFailed
-from stoa.settings import BadSettings, Settings, read_settings
+from stoa.servers import SCHEMAS
+from stoa.settings import read_settings
 from stoa.stack import Stack
-from stoa.starting import House
 from stoa.status import read_status, table
 from stoa.supervision import Supervisor
+from stoa.terminal import Password, Url, Username, console, house, local_stack, sentences
 from stoa.welcome import welcome
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-console = Console()
-errors = Console(stderr=True)
-
-INTERRUPTED = 130
-"""What shells give for a Ctrl-C."""
-
-Url = Annotated[str | None, typer.Option(help="The gateway; without it the local stack's.")]
-Username = Annotated[str | None, typer.Option(help="Without it STOA_ADMIN_USERNAME, or the demo's.")]
-Password = Annotated[str | None, typer.Option(help="Without it STOA_ADMIN_PASSWORD, or the demo's.")]
+app.add_typer(caring.app)
 
 
 @app.command()
 def up() -> None:
     """Start the whole stack and wait until it is ready; what runs already is left alone."""
-    with _sentences():
+    with sentences():
         settings = read_settings()
         begun = time.monotonic()
-        stack = _house(settings).up()
+        stack = house(settings).up()
         console.print(f"  [dim]all of it in {time.monotonic() - begun:.1f} s[/dim]")
         welcome(console, settings, stack.credentials.rabbitmq_password)
 
@@ -56,15 +43,15 @@ def up() -> None:
 @app.command()
 def down() -> None:
     """Stop everything; harmless when nothing runs."""
-    with _sentences():
-        count = _house(read_settings()).down()
+    with sentences():
+        count = house(read_settings()).down()
         console.print(f"Stopped {count} processes." if count else "Nothing was running.")
 
 
 @app.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
     """Show each process; the exit code is 0 only if all are ready."""
-    with _sentences():
+    with sentences():
         lines = read_status(read_settings())
         console.print_json(json.dumps([asdict(line) for line in lines])) if as_json else console.print(table(lines))
         raise typer.Exit(0 if all(line.ready for line in lines) else 1)
@@ -77,7 +64,7 @@ def logs(
     lines: Annotated[int, typer.Option("-n", "--lines", min=1, help="How many of the last lines.")] = 100,
 ) -> None:
     """Print what a process has written."""
-    with _sentences():
+    with sentences():
         folder = Supervisor(read_settings().folder).log
         files = sorted(map(str, folder.glob(f"{name or '*'}.log")))
         if not files:
@@ -90,12 +77,12 @@ def logs(
 @app.command()
 def wait() -> None:
     """Wait until every process is ready."""
-    with _sentences():
+    with sentences():
         settings = read_settings()
-        house = _house(settings)
-        if not house.supervisor.alive():
+        at = house(settings)
+        if not at.supervisor.alive():
             raise NotNow("Nothing is running; `stoa up` starts it.")
-        house.wait(Stack(settings, read_credentials(settings)).everything())
+        at.wait(Stack(settings, read_credentials(settings)).everything())
 
 
 @app.command()
@@ -103,14 +90,14 @@ def restart(
     names: Annotated[list[str] | None, typer.Argument(help="Services, such as orders; all if left out.")] = None,
 ) -> None:
     """Put new processes in the place of the old, one after the other; with two replicas nobody notices."""
-    with _sentences():
-        _house(read_settings()).restart(names or [])
+    with sentences():
+        house(read_settings()).restart(names or [])
 
 
 @app.command()
 def urls() -> None:
     """Print the addresses, the demo accounts and three first calls."""
-    with _sentences():
+    with sentences():
         settings = read_settings()
         welcome(console, settings, read_credentials(settings).rabbitmq_password)
 
@@ -118,8 +105,8 @@ def urls() -> None:
 @app.command()
 def migrate() -> None:
     """Bring every schema of the running stack to its newest revision."""
-    with _sentences():
-        _house(read_settings()).migrate()
+    with sentences():
+        house(read_settings()).migrate()
 
 
 @app.command()
@@ -131,9 +118,9 @@ def create_admin(
     ],
 ) -> None:
     """Open an administrator's account; one that is there already is left as it is."""
-    with _sentences():
+    with sentences():
         account = ("--username", username, "--email", email)
-        change(_stack(), "auth", "create-admin", *account, STOA_ADMIN_PASSWORD=password)
+        change(local_stack(), "auth", "create-admin", *account, STOA_ADMIN_PASSWORD=password)
 
 
 @app.command()
@@ -142,45 +129,14 @@ def rotate_keys(
     compromised: Annotated[bool, typer.Option("--compromised", help="Withdraw all present keys at once.")] = False,
 ) -> None:
     """Publish a new signing key; tokens of the old ones stay good until they expire, so nobody is signed out."""
-    with _sentences():
-        change(_stack(), "auth", "rotate-keys", *(["--compromised"] if compromised else []))
-
-
-@app.command()
-def reconcile() -> None:
-    """Compare every counter of the catalogue with what it counts; the exit code is 0 only if all add up."""
-    with _sentences():
-        raise typer.Exit(run_command(_stack(), "catalog", "reconcile"))
-
-
-@app.command()
-def outbox(url: Url = None, admin_username: Username = None, admin_password: Password = None) -> None:
-    """Show what waits and what died in each service; exit code 0 nothing to do, 1 something, 2 not all were asked."""
-    with _sentences(2):
-        lines = how_all_fare(door(read_settings(), url, admin_username, admin_password))
-        console.print(fares_table(lines))
-        raise typer.Exit(exit_code(lines, well=all(line.well for line in lines)))
-
-
-@app.command("dead-letters")
-def show_dead_letters(
-    services: Annotated[list[str] | None, typer.Argument(help="Such as cart; all if left out.")] = None,
-    url: Url = None,
-    admin_username: Username = None,
-    admin_password: Password = None,
-) -> None:
-    """List the events that services could not handle; exit code 0 none, 1 some, 2 not all were asked."""
-    with _sentences(2):
-        lines = dead_letters(door(read_settings(), url, admin_username, admin_password), services or SCHEMAS)
-        code = exit_code(lines, well=not any(line.told["count"] for line in lines if line.told))
-        console.print(letters_table(lines) if code else "There are no dead letters.")
-        raise typer.Exit(code)
+    with sentences():
+        change(local_stack(), "auth", "rotate-keys", *(["--compromised"] if compromised else []))
 
 
 @app.command()
 def trace(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
     """Order one piece as the demo customer and show its whole way; exit code 0 only if all of it was told."""
-    with _sentences():
+    with sentences():
         settings = read_settings()
         if not settings.with_demo:
             raise NotNow("There is no demo customer here who could order (STOA_DEMO, STOA_ENV).")
@@ -193,15 +149,6 @@ def trace(as_json: Annotated[bool, typer.Option("--json", help="For programs.")]
             console.print(tracing.parts_table(found))
         if found.missing:
             raise NotNow(f"Nothing was told of: {', '.join(' '.join(leg).strip() for leg in found.missing)}.")
-
-
-@app.command()
-def rebuild(
-    service: Annotated[Rebuildable, typer.Argument(help="Whose copy of others' data.")],
-) -> None:
-    """Build a service's copy anew while everything runs: cart's of the catalogue, realtime's counts of all orders."""
-    with _sentences():
-        change(_stack(), service, "rebuild")
 
 
 @app.command()
@@ -225,7 +172,7 @@ def import_products(
     admin_password: Password = None,
 ) -> None:
     """Take a file of products in over the gateway; exit code 0 all good, 1 some rows bad, 2 not done."""
-    with _sentences(2):
+    with sentences(2):
         wishes = Wishes(mode, on_error, dry_run)
         code = import_file(console, file, wishes, door(read_settings(), url, admin_username, admin_password))
         raise typer.Exit(code)
@@ -234,7 +181,7 @@ def import_products(
 @app.command()
 def lock() -> None:
     """Resolve the pins again: requirements-dev.txt, one file per service, and the mailbox's."""
-    with _sentences(), console.status("resolve …"):
+    with sentences(), console.status("resolve …"):
         for name in locking.lock():
             console.print(f"  [green]✓[/green] {name}")
 
@@ -242,54 +189,6 @@ def lock() -> None:
 @app.command()
 def contracts() -> None:
     """Write the events' schemas and the AsyncAPI document again; refused where that would break who hears them."""
-    with _sentences():
+    with sentences():
         for name in publishing.publish():
             console.print(f"  [green]✓[/green] {name}")
-
-
-def _stack() -> Stack:
-    settings = read_settings()
-    return Stack(settings, read_credentials(settings))
-
-
-def _house(settings: Settings) -> House:
-    return House(settings, _step)
-
-
-@contextmanager
-def _step(text: str) -> Iterator[None]:
-    """Show what is being done, and afterwards how long it took."""
-    begun = time.monotonic()
-    with console.status(f"{text} …"):
-        yield
-    console.print(f"  [green]✓[/green] {text} [dim]{time.monotonic() - begun:.1f} s[/dim]")
-
-
-@contextmanager
-def _sentences(code: int = 1) -> Iterator[None]:
-    """Turn what may go wrong into one sentence, what a log said last, and the exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
-    try:
-        yield
-    except (NotNow, ServerFailed) as failure:
-        _refuse(failure.sentence, failure.tail, code)
-    except BadSettings as failure:
-        _refuse(str(failure), code=code)
-    except Left as left:
-        _refuse(str(left), code=INTERRUPTED)
-    except KeyboardInterrupt:
-        _refuse("Interrupted; what this call had started is stopped again.")
-    except OSError as failure:
-        _refuse(f"{failure.strerror or failure}: {failure.filename or 'no file named'}.", code=code)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-def _refuse(sentence: str, tail: str = "", code: int = 1) -> None:
-    if tail:
-        errors.print(tail, style="dim", markup=False, highlight=False, soft_wrap=True)
-    errors.print(sentence, style="bold red", markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(code)

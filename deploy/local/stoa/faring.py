@@ -50,17 +50,22 @@ class Told:
 
 def how_all_fare(gateway: Door) -> list[Told]:
     """What each service tells of itself. Raises NotNow when nobody can sign in."""
-    with _signed_in(gateway) as http:
+    with signed_in(gateway) as http:
         return [_told(http, service) for service in PREFIXES]
 
 
-def dead_letters(gateway: Door, services: Sequence[str]) -> list[Told]:
+def letters_of(gateway: Door, services: Sequence[str]) -> list[Told]:
     """The oldest hundred of each service. Raises NotNow when nobody can sign in, or for a service that there is not."""
+    check_services(services)
+    with signed_in(gateway) as http:
+        return [_told(http, service, f"dead-letters/?limit={MOST_LETTERS}") for service in services]
+
+
+def check_services(services: Sequence[str]) -> None:
+    """Raise NotNow for a service that there is not."""
     unknown = [service for service in services if service not in PREFIXES]
     if unknown:
         raise NotNow(f"There is no service {unknown[0]}; there are {', '.join(PREFIXES)}.")
-    with _signed_in(gateway) as http:
-        return [_told(http, service, f"dead-letters/?limit={MOST_LETTERS}") for service in services]
 
 
 def exit_code(lines: Sequence[Told], *, well: bool) -> int:
@@ -102,25 +107,28 @@ def letters_table(lines: Sequence[Told]) -> Table:
 
 def _told(http: httpx.Client, service: str, more: str = "") -> Told:
     try:
-        return Told(service, _asked(http, "GET", _at(service, more)))
+        return Told(service, asked(http, "GET", path_of(service, more)))
     except NotNow as failure:
         return Told(service, None, failure.sentence)
 
 
-def _at(service: str, more: str = "") -> str:
+def path_of(service: str, more: str = "") -> str:
+    """Where a service tells operators."""
     return f"{PREFIXES[service]}/operations/{more}"
 
 
 @contextmanager
-def _signed_in(gateway: Door) -> Iterator[httpx.Client]:
+def signed_in(gateway: Door) -> Iterator[httpx.Client]:
+    """Connections as an administrator. Raises NotNow when nobody can sign in."""
     account = {"username": gateway.username, "password": gateway.password}
     with httpx.Client(base_url=gateway.url, timeout=ANSWER_S, verify=gateway.trusted, trust_env=False) as http:
-        token = _asked(http, "POST", "/api/auth/login/", json=account)["access_token"]
+        token = asked(http, "POST", "/api/auth/login/", json=account)["access_token"]
         http.headers["Authorization"] = f"Bearer {token}"
         yield http
 
 
-def _asked(http: httpx.Client, method: str, path: str, **more: Any) -> dict[str, Any]:
+def asked(http: httpx.Client, method: str, path: str, **more: Any) -> dict[str, Any]:
+    """What the shop answers. Raises NotNow when it does not, or refuses."""
     try:
         answer = http.request(method, path, **more)
         found: dict[str, Any] = answer.json()

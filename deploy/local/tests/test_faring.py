@@ -7,7 +7,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from common.testing.sisters import fake_sister
-from stoa import cli
+from stoa import caring, cli
 from stoa.faring import PREFIXES
 from stoa.settings import ROOT
 
@@ -42,7 +42,7 @@ def run(shop, tmp_path, monkeypatch):
     monkeypatch.setenv("STOA_RUN", str(tmp_path / "run"))
 
     def invoke(*words, url=shop.url, columns=200):
-        monkeypatch.setattr(cli, "console", Console(width=columns))
+        monkeypatch.setattr(caring, "console", Console(width=columns))
         done = CliRunner().invoke(cli.app, [*words, "--url", url])
         return done.exit_code, " ".join(done.output.split())
 

@@ -1,6 +1,7 @@
 """The database's room: engine, sessions, column types and which errors are worth another try."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
@@ -109,6 +110,16 @@ def _every_connection(read_timeout_s: int) -> dict[str, Any]:
 def new_sessions(engine: Engine) -> Sessions:
     """Sessions whose objects stay readable after the commit."""
     return sessionmaker(engine, expire_on_commit=False)
+
+
+@contextmanager
+def opened(url: str, read_timeout_s: int = 5) -> Iterator[tuple[Engine, Sessions]]:
+    """A database for one piece of work at a terminal; its connections are closed at the end."""
+    engine = new_engine(url, pool_size=1, read_timeout_s=read_timeout_s)
+    try:
+        yield engine, new_sessions(engine)
+    finally:
+        engine.dispose()
 
 
 def error_number(error: BaseException) -> int | None:

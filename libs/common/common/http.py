@@ -5,13 +5,15 @@ import random
 import ssl
 import threading
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import structlog
 from prometheus_client import Counter
+from pydantic import TypeAdapter, ValidationError
 from structlog.contextvars import get_contextvars
 
 from common import tracing
@@ -21,11 +23,14 @@ from common.service_tokens import Badge
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 CONNECT_S = 0.2
 OPEN_AFTER = 5
 OPEN_S = 2.0
 """Failures in a row that open the breaker, and how long it stays open (design: reliability 3.7)."""
 RETRY_PAUSE_S = (0.05, 0.15)
+PATIENT_ATTEMPTS = 3
 MOST_CONNECTIONS = 32
 KEPT_S = 60
 """An idle connection, less than the 120 s after which a service closes it."""
@@ -153,6 +158,26 @@ class Sister:
             if attempt < self._attempts:
                 time.sleep(random.uniform(*RETRY_PAUSE_S))  # noqa: S311 - jitter
         raise Unavailable(f"{self.name} does not answer; try again shortly", code=f"{self.name}_unavailable")
+
+
+@contextmanager
+def opened_sister(name: str, addresses: str, caller: str, key: str, timeout_s: float) -> Iterator[Sister]:
+    """A sister for one piece of work at a terminal, asked with patience: three tries, each of `timeout_s`."""
+    sister = Sister(name, addresses, Badge(caller, key), timeout_s=timeout_s, attempts=PATIENT_ATTEMPTS)
+    try:
+        yield sister
+    finally:
+        sister.close()
+
+
+def read_list(sister: Sister, path: str, name: str, form: TypeAdapter[list[T]], **which: Any) -> list[T]:
+    """A list that a sister tells under this name. Raises Unavailable when she cannot be asked or it makes no sense."""
+    status, body = sister.get(path, **which)
+    try:
+        return form.validate_python(body[name])
+    except (ValidationError, KeyError, TypeError) as error:
+        sentence = f"{sister.name} answered {status} with something else"
+        raise Unavailable(sentence, code=f"{sister.name}_unavailable") from error
 
 
 class AsyncSister:

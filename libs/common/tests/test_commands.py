@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from common.commands import Work, perform
+from common.commands import Command, Work, perform
 from common.errors import Unavailable
 
 pytestmark = pytest.mark.unit
@@ -17,7 +17,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _perform(work: Work, *arguments: str, failed: int = 1) -> int:
-    return perform("cart", "rebuild", "copy all", work, arguments or ("rebuild",), failed=failed)
+    return perform("cart", [Command("rebuild", "copy all", work, failed=failed)], arguments or ("rebuild",))
 
 
 def test_lines_and_code_are_those_of_the_work(capsys: pytest.CaptureFixture[str]) -> None:

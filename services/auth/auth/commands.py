@@ -1,4 +1,4 @@
-"""Auth's commands for operators: the first administrator, new signing keys."""
+"""Auth's commands for operators: the first administrator, new signing keys, whether all is in order."""
 
 from typing import Annotated
 
@@ -7,12 +7,16 @@ from pydantic import ValidationError
 
 from auth import registering
 from auth.challenges import Challenges
+from auth.grants import end_all_sessions
 from auth.passwords import Passwords
 from auth.schemas import Registration
 from auth.settings import AuthSettings
 from auth.signing import Signing
-from common.database import new_engine, new_sessions
+from common.checking import PATIENCE_S, STATEMENT_S, code_of
+from common.database import new_engine, new_sessions, opened
 from common.errors import Problem
+from common.resuming import say_again
+from common.upkeep import upkeep
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
@@ -56,6 +60,34 @@ def rotate_keys(
     finally:
         engine.dispose()
     typer.echo(f"the new key signs from {activates_at:%Y-%m-%d %H:%M:%S} UTC")
+
+
+@app.command()
+def check(
+    *, patience: Annotated[float, typer.Option(help="Seconds that what differs has to agree in.")] = PATIENCE_S
+) -> None:
+    """Look after schema and outbox; a finding a line, exit code 1 if something is wrong, 2 if it could not be asked."""
+    settings = AuthSettings()
+    with opened(settings.database_url, STATEMENT_S) as (engine, sessions):
+        checks = upkeep("auth", engine, sessions, settings.broker_url, patience, says=True, works=False)
+        findings = [each.find() for each in checks]
+    for finding in findings:
+        typer.echo(finding.model_dump_json())
+    raise typer.Exit(code_of(findings))
+
+
+@app.command()
+def resume() -> None:
+    """Go on with a schema that has come back from a backup, before auth is started: everybody signs in anew.
+
+    What was ended since the backup, a session or a password that somebody else knew, must not come alive again.
+    """
+    settings = AuthSettings()
+    with opened(settings.database_url, STATEMENT_S) as (_, sessions):
+        with sessions.begin() as session:
+            typer.echo(f"{say_again(session)} events are sent once more")
+            typer.echo(f"{end_all_sessions(session)} sessions are over")
+        Signing(sessions, settings.secret_key, settings.access_ttl_s).replace()
 
 
 def _refused(error: Problem | ValidationError) -> typer.Exit:

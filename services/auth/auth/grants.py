@@ -158,6 +158,13 @@ def end_sessions(session: Session, user: User, session_ids: Sequence[UUID], reas
     return ended
 
 
+def end_all_sessions(session: Session) -> int:
+    """End everybody's sessions without a word about each; how many."""
+    going_on = update(UserSession).where(UserSession.revoked_at.is_(None))
+    ended = going_on.values(revoked_at=now(), revoked_for="restored").execution_options(synchronize_session=False)
+    return affected(session.execute(ended))
+
+
 def open_sessions(session: Session, user_id: UUID) -> list[UUID]:
     """A user's sessions that have not been ended, locked until the caller commits."""
     open_ones = select(UserSession.id).where(UserSession.user_id == user_id, UserSession.revoked_at.is_(None))

@@ -3,10 +3,9 @@
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter
 
-from common.errors import Unavailable
-from common.http import Sister
+from common.http import Sister, read_list
 
 PRODUCTS = "/internal/products/"
 PAGE_TIMEOUT_S = 10.0
@@ -48,8 +47,4 @@ class Catalog:
         return sorted((product for product in found if product.product_id > after), key=lambda each: each.product_id)
 
     def _ask(self, **which: Any) -> list[Product]:
-        status, body = self._sister.get(PRODUCTS, **which)
-        try:
-            return LIST.validate_python(body["products"])
-        except (ValidationError, KeyError, TypeError) as error:
-            raise Unavailable(f"catalog answered {status} with something else", code="catalog_unavailable") from error
+        return read_list(self._sister, PRODUCTS, "products", LIST, **which)

@@ -5,6 +5,7 @@ would show is that the newest is missing: a queue was emptied, a letter died, a 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -45,8 +46,17 @@ def compare_next(sessions: Sessions, catalog: Catalog) -> None:
     _pass_on(sessions, turn, last)
 
 
-def compare_page(sessions: Sessions, catalog: Catalog, after: int) -> int | None:
-    """Compare and mend the products after this one; the last of them, None at the end. Raises Unavailable.
+@dataclass(frozen=True)
+class Page:
+    """Products by their ids as they are known here and at catalog; `last` of them all, None at the end."""
+
+    last: int | None
+    copies: Mapping[int, ProductCopy]
+    products: Mapping[int, Product]
+
+
+def look_at_page(sessions: Sessions, catalog: Catalog, after: int) -> Page:
+    """Both sides of the products after this one. Raises Unavailable.
 
     The copy is looked at before catalog is asked: an answer that is older than what was seen then is none that an
     event has overtaken, but that of a catalog which has gone back.
@@ -58,15 +68,28 @@ def compare_page(sessions: Sessions, catalog: Catalog, after: int) -> int | None
     last = min((rows[-1].product_id for rows in (seen, told) if len(rows) >= PAGE), default=None)
     copies = {copy.product_id: copy for copy in seen if last is None or copy.product_id <= last}
     products = {product.product_id: product for product in told if last is None or product.product_id <= last}
-    newer = [product for product in products.values() if _is_newer(product, copies.get(product.product_id))]
+    return Page(last, copies, products)
+
+
+def compare_page(sessions: Sessions, catalog: Catalog, after: int) -> int | None:
+    """Compare and mend the products after this one; the last of them, None at the end. Raises Unavailable."""
+    page = look_at_page(sessions, catalog, after)
+    newer = [product for product in page.products.values() if _is_newer(product, page.copies.get(product.product_id))]
     back = [
         (copy, values)
-        for copy in copies.values()
-        if (values := _as_it_ought_to_be(copy, products.get(copy.product_id))) is not None
+        for copy in page.copies.values()
+        if (values := _as_it_ought_to_be(copy, page.products.get(copy.product_id))) is not None
     ]
     if newer or back:
         _mend(sessions, newer, back)
-    return last
+    return page.last
+
+
+def stands_right(copy: ProductCopy | None, product: Product | None) -> bool:
+    """Whether nothing about the copy would be mended."""
+    if product is not None and _is_newer(product, copy):
+        return False
+    return copy is None or _as_it_ought_to_be(copy, product) is None
 
 
 def _is_newer(product: Product, copy: ProductCopy | None) -> bool:

@@ -19,7 +19,7 @@ def hold_stock(wanted: ReservationsWanted, sessions: SessionsDep, currency: Curr
     return ReservationOutcomes(results=holding.hold_stock(sessions, wanted.reservations, currency))
 
 
-@router.get("/products/", dependencies=[called_by("cart")])
+@router.get("/products/", dependencies=[called_by("cart", "realtime")])
 def list_briefs(query: Annotated[BriefQuery, Query()], sessions: SessionsDep, currency: Currency) -> ProductBriefs:
     """Products as sisters know them, of every status."""
     return queries.list_briefs(sessions, query, currency)

@@ -98,6 +98,7 @@ def _brief(row: Product, currency: str) -> ProductBrief:
         availability=availability_of(row.stock),
         status=row.status,
         version=row.version,
+        sold=row.sold,
     )
 
 

@@ -114,6 +114,7 @@ class ProductBrief(View):
     availability: str
     status: str
     version: int
+    sold: int
 
 
 class ProductBriefs(View):

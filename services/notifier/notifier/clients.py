@@ -1,4 +1,4 @@
-"""What notifier asks of auth: the secret of a mail, when the mail is written, and who is an administrator."""
+"""What notifier asks of auth (the secret of a mail, who is an administrator) and of orders (which there are)."""
 
 from typing import Any
 from uuid import UUID
@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 
 from common.errors import Unavailable
-from common.http import Sister
+from common.http import Sister, read_list
 
 
 class Challenge(BaseModel):
@@ -31,7 +31,19 @@ class Administrator(BaseModel):
     name: str
 
 
+class Order(BaseModel):
+    """A placed order as it is."""
+
+    id: UUID
+    number: str
+    status: str
+
+
 LIST = TypeAdapter(list[Administrator])
+ORDERS_LIST = TypeAdapter(list[Order])
+ORDERS = "/internal/orders/"
+PAGE_TIMEOUT_S = 10.0
+"""For a page of all orders, for which nobody waits."""
 
 
 class Accounts:
@@ -42,11 +54,20 @@ class Accounts:
 
     def administrators(self) -> list[Administrator]:
         """All administrators who may sign in."""
-        status, body = self._sister.get("/internal/administrators/")
-        try:
-            return LIST.validate_python(body["administrators"])
-        except (ValidationError, KeyError, TypeError) as error:
-            raise Unavailable(f"auth answered {status} with something else", code="auth_unavailable") from error
+        return read_list(self._sister, "/internal/administrators/", "administrators", LIST)
+
+
+class Orders:
+    """Knows every order that was placed. Raises Unavailable when it cannot be asked or its answer makes no sense."""
+
+    def __init__(self, sister: Sister) -> None:
+        self._sister = sister
+
+    def page(self, after: UUID | None, limit: int) -> list[Order]:
+        """The next orders in the order of their ids, as they are now; an empty list at the end."""
+        begin = {} if after is None else {"after": str(after)}
+        found = read_list(self._sister, ORDERS, "orders", ORDERS_LIST, limit=limit, **begin)
+        return sorted(found, key=lambda order: order.id)
 
 
 class Challenges:

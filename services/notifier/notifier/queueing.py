@@ -122,6 +122,12 @@ def put_back(sessions: Sessions, ids: Sequence[UUID], seconds: float) -> None:
         )
 
 
+def make_due(session: Session) -> None:
+    """Let every mail that waits be taken at once: whoever had one in hand is gone."""
+    waiting = update(Notification).where(Notification.state.in_(WAITING)).values(state=State.QUEUED, due_at=now())
+    session.execute(waiting.execution_options(synchronize_session=False))
+
+
 def tidy(sessions: Sessions) -> None:
     """Drop old inbox rows and idempotency keys, a chunk of each per transaction."""
     while _purge(sessions) >= outbox.PURGE_CHUNK:

@@ -137,7 +137,7 @@ def timeline(user: CurrentUser, sessions: SessionsDep, order_id: UUID) -> list[M
     return read_timeline(sessions, user, order_id)
 
 
-@internal.get("/", dependencies=[called_by("realtime")])
+@internal.get("/", dependencies=[called_by("catalog", "notifier", "realtime")])
 def list_for_sisters(query: Annotated[BriefQuery, Query()], sessions: SessionsDep) -> OrderBriefs:
     """All orders that were placed as they are now, in the order of their ids, a page at a time."""
     return list_briefs(sessions, query)

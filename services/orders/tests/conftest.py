@@ -120,7 +120,7 @@ def settings(
         catalog_url=catalog.url,
         cart_url=cart.url,
         service_key=badges.key("orders"),
-        sister_keys=badges.public("catalog", "realtime"),
+        sister_keys=badges.public("cart", "catalog", "realtime"),
         intent_deadline_s=60,
     )
 

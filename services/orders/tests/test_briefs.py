@@ -27,10 +27,10 @@ def _page(client: TestClient, headers: dict[str, str], **asked: Any) -> list[dic
     return orders
 
 
-def test_it_is_for_realtime_alone(client: TestClient, badges: Badges, ada: SignedUser) -> None:
+def test_it_is_for_those_who_compare_alone(client: TestClient, badges: Badges, ada: SignedUser) -> None:
     assert client.get(PATH).status_code == 401
     assert client.get(PATH, headers=ada.headers).status_code == 401
-    assert client.get(PATH, headers=badges.headers("catalog", "orders")).status_code == 403
+    assert client.get(PATH, headers=badges.headers("cart", "orders")).status_code == 403
 
 
 def test_what_cannot_be_asked_is_refused(client: TestClient, realtime: dict[str, str]) -> None:

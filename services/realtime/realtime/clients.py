@@ -1,14 +1,15 @@
-"""What realtime asks of orders, and only the fields that it reads."""
+"""What realtime asks of orders and catalog, and only the fields that it reads."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter
 
-from common.errors import Unavailable
-from common.http import Sister
+from common.http import Sister, read_list
 
 ORDERS = "/internal/orders/"
+PRODUCTS = "/internal/products/"
 PAGE_TIMEOUT_S = 10.0
 """For a page of all orders, for which nobody waits."""
 
@@ -30,7 +31,15 @@ class Order(BaseModel):
     lines: list[Line]
 
 
+class Product(BaseModel):
+    """What catalog has sold of a product."""
+
+    id: int
+    sold: int
+
+
 LIST = TypeAdapter(list[Order])
+PRODUCTS_LIST = TypeAdapter(list[Product])
 
 
 class Orders:
@@ -42,9 +51,24 @@ class Orders:
     def page(self, after: UUID | None, limit: int) -> list[Order]:
         """The next orders in the order of their ids, as they are now; an empty list at the end."""
         begin = {} if after is None else {"after": str(after)}
-        status, body = self._sister.get(ORDERS, limit=limit, **begin)
-        try:
-            found = LIST.validate_python(body["orders"])
-        except (ValidationError, KeyError, TypeError) as error:
-            raise Unavailable(f"orders answered {status} with something else", code="orders_unavailable") from error
+        found = read_list(self._sister, ORDERS, "orders", LIST, limit=limit, **begin)
         return sorted((order for order in found if after is None or order.id > after), key=lambda each: each.id)
+
+
+class Catalog:
+    """Knows what was sold of every product. Raises Unavailable when it cannot be asked or its answer makes no sense."""
+
+    def __init__(self, sister: Sister) -> None:
+        self._sister = sister
+
+    def page(self, after: int, limit: int) -> dict[int, int]:
+        """Pieces sold of the next products, by their ids; none at the end."""
+        return self._ask(after=after, limit=limit)
+
+    def sold(self, products: Sequence[int]) -> dict[int, int]:
+        """Pieces sold of these products, a page at most, by their ids."""
+        return self._ask(ids=",".join(map(str, products)), limit=len(products))
+
+    def _ask(self, **which: Any) -> dict[int, int]:
+        found = read_list(self._sister, PRODUCTS, "products", PRODUCTS_LIST, **which)
+        return {product.id: product.sold for product in found}

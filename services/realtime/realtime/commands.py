@@ -1,24 +1,36 @@
 """What an operator can ask of realtime: `python -m realtime.commands rebuild` builds all counts anew."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from common.commands import perform
-from common.database import new_engine, new_sessions
-from common.http import Sister
-from common.service_tokens import Badge
-from realtime.clients import PAGE_TIMEOUT_S, Orders
+from common.checking import STATEMENT_S, Check, check_command
+from common.commands import Command, perform
+from common.database import opened
+from common.http import opened_sister
+from common.resuming import resume_command
+from common.upkeep import upkeep
+from realtime.checking import own_checks
+from realtime.clients import PAGE_TIMEOUT_S, Catalog, Orders
 from realtime.rebuilding import rebuild_counts
 from realtime.settings import RealtimeSettings
-
-ATTEMPTS = 3
-STATEMENT_S = 60
-"""How long one statement may take; the last step writes all counts at once."""
+from realtime.usecases import rename_streams
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what was asked; the exit code."""
-    return perform("realtime", "rebuild", "count all orders anew", _rebuild, arguments)
+    anew = Command("rebuild", "count all orders anew", _rebuild)
+    resume = resume_command(RealtimeSettings, rename_streams, hears=True)
+    return perform("realtime", [anew, check_command(_checks), resume], arguments)
+
+
+def _checks(patience_s: float) -> Iterator[Check]:
+    settings = RealtimeSettings()
+    with (
+        opened(settings.database_url, STATEMENT_S) as (engine, sessions),
+        opened_sister("catalog", settings.catalog_url, "realtime", settings.service_key, PAGE_TIMEOUT_S) as sister,
+    ):
+        yield from own_checks(sessions, Catalog(sister), patience_s)
+        yield from upkeep("realtime", engine, sessions, settings.broker_url, patience_s, says=False, works=False)
 
 
 def _rebuild() -> tuple[list[str], int]:
@@ -27,14 +39,11 @@ def _rebuild() -> tuple[list[str], int]:
 
 def rebuild(settings: RealtimeSettings) -> int:
     """Count all orders anew; how many there are. Safe beside a running service. Raises Unavailable or Conflict."""
-    engine = new_engine(settings.database_url, pool_size=1, read_timeout_s=STATEMENT_S)
-    badge = Badge("realtime", settings.service_key)
-    sister = Sister("orders", settings.orders_url, badge, timeout_s=PAGE_TIMEOUT_S, attempts=ATTEMPTS)
-    try:
-        return rebuild_counts(new_sessions(engine), Orders(sister))
-    finally:
-        sister.close()
-        engine.dispose()
+    with (
+        opened(settings.database_url, STATEMENT_S) as (_, sessions),
+        opened_sister("orders", settings.orders_url, "realtime", settings.service_key, PAGE_TIMEOUT_S) as sister,
+    ):
+        return rebuild_counts(sessions, Orders(sister))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from common.clock import now
 from common.database import Sessions, retried
+from common.ids import new_id
 from common.outbox import PURGE_CHUNK, inbox, purge
 from common.tidying import drop_all
 from realtime.board import Count
@@ -91,3 +92,9 @@ def _last_outside(sessions: Sessions, stream: int, log: Table, at: Column[dateti
 def _purge_inbox(sessions: Sessions) -> int:
     with sessions.begin() as session:
         return purge(session, inbox)
+
+
+def rename_streams(session: Session) -> None:
+    """Let whoever listens begin anew: these streams have gone back, and their next numbers were told before."""
+    for stream in session.scalars(select(Stream).with_for_update()):
+        stream.name, stream.seq = new_id(), stream.seq + 1
