@@ -22,7 +22,8 @@ def lists(sister: FakeSister, *products: ProductCreated, first: Callable[[], obj
     def answer(path: str, _: Any) -> tuple[int, Any]:
         first()
         asked = {name: int(words[0]) for name, words in parse_qs(urlsplit(path).query).items()}
-        page = [product for product in products if product.product_id > asked["after"]][: asked["limit"]]
+        first_id, most = asked.get("ids", asked.get("after", 0) + 1), 1 if "ids" in asked else asked["limit"]
+        page = [product for product in products if product.product_id >= first_id][:most]
         bodies = [product.model_dump(mode="json") for product in page]
         return 200, {"products": [body | {"id": body.pop("product_id")} for body in bodies]}
 
