@@ -2,21 +2,24 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from common.checking import PATIENCE_S, Finding, code_of
 from stoa import doctor as doctoring
+from stoa.backups import back_up
 from stoa.doctor import Way, examine, findings_table
 from stoa.faring import exit_code, fares_table, how_all_fare, letters_of, letters_table
 from stoa.importing import Door, door
 from stoa.letters import Desk, verb_of
 from stoa.operating import Rebuildable, change, run_command
 from stoa.preflight import NotNow
+from stoa.restoring import restore as bring_back
 from stoa.servers import SCHEMAS
 from stoa.settings import read_settings
-from stoa.terminal import Password, Url, Username, console, local_stack, sentences
+from stoa.terminal import Password, Url, Username, console, house, local_stack, sentences, step
 
 app = typer.Typer()
 
@@ -110,3 +113,27 @@ def rebuild(
     """Build a service's copy anew while everything runs: cart's of the catalogue, realtime's counts of all orders."""
     with sentences():
         change(local_stack(), service, "rebuild")
+
+
+@app.command()
+def backup(folder: Annotated[Path, typer.Argument(help="Where it goes; a folder that is not there yet.")]) -> None:
+    """Copy all schemas as they are at one moment, while everything runs."""
+    with sentences():
+        at = house(read_settings())
+        with at.alone(), step("copy six schemas"):
+            made = back_up(local_stack(), folder)
+        console.print(f"{folder}: {made.bytes / 1024**2:.1f} MB, as of {made.taken_at:%F %T} UTC.", markup=False)
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(help="A backup.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask back.")] = False,
+) -> None:
+    """Bring a backup back: stops the services, loses whatever is newer, signs everybody out, starts all again."""
+    with sentences():
+        if not yes:
+            typer.confirm("All that the shop has heard since this backup will be lost. Go on?", abort=True)
+        brought = bring_back(house(read_settings()), folder, step)
+        console.print(f"The shop is as it was at {brought.taken_at:%F %T} UTC; `stoa doctor` compares all of it.")

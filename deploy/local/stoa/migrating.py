@@ -22,15 +22,28 @@ def migrate(migrations: Sequence[Migration]) -> None:
         list(pool.map(_run, due))
 
 
-def _is_newest(migration: Migration) -> bool:
-    """Compare the schema's revision with the newest file; ten times cheaper than starting Alembic."""
-    newest = ScriptDirectory.from_config(Config(toml_file=migration.directory / "pyproject.toml")).get_heads()
+def present_revisions(migration: Migration) -> list[str]:
+    """Where the schema stands."""
     engine = create_engine(migration.environment["STOA_DATABASE_URL"], poolclass=NullPool)
     with engine.connect() as connection:
         if not inspect(connection).has_table("alembic_version"):
-            return False
-        present = connection.scalars(text("SELECT version_num FROM alembic_version")).all()
-    return set(present) == set(newest)
+            return []
+        return sorted(connection.scalars(text("SELECT version_num FROM alembic_version")))
+
+
+def is_known(migration: Migration, revisions: Sequence[str]) -> bool:
+    """Whether a schema at these revisions can be brought to the newest."""
+    known = {script.revision for script in _scripts(migration).walk_revisions()}
+    return set(revisions) <= known
+
+
+def _is_newest(migration: Migration) -> bool:
+    """Compare the schema's revision with the newest file; ten times cheaper than starting Alembic."""
+    return set(present_revisions(migration)) == set(_scripts(migration).get_heads())
+
+
+def _scripts(migration: Migration) -> ScriptDirectory:
+    return ScriptDirectory.from_config(Config(toml_file=migration.directory / "pyproject.toml"))
 
 
 def _run(migration: Migration) -> None:

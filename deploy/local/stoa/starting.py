@@ -21,6 +21,8 @@ from stoa.supervision import Supervisor
 
 DEAD = {"STOPPED", "EXITED", "FATAL", "UNKNOWN"}
 FAILING = {"BACKOFF", "FATAL", "EXITED"}
+UNFINISHED = "restoring"
+"""The file that is in the run folder from the begin of a restore until its data is whole."""
 PATIENCE = 3
 """How often a program may end during a start before we call it broken."""
 
@@ -42,7 +44,9 @@ class House:
     def up(self) -> Stack:
         """Start what does not run, wait until all of it is ready; on any failure undo what this call did."""
         check_place(self.settings)
-        with self._alone():
+        if (self.settings.folder / UNFINISHED).exists():
+            raise NotNow("A restore was broken off, so the schemas are not whole; `stoa restore` has to be repeated.")
+        with self.alone():
             make_certificate(self.settings)
             stack = self._described()
             check_installed(stack.everything())
@@ -54,11 +58,33 @@ class House:
                 raise
         return stack
 
+    def exchange(self, change: Callable[[Stack], None]) -> Stack:
+        """Stop all that uses the servers, let what these hold be changed, and start all of it again.
+
+        When the change fails only the servers run.
+        """
+        check_place(self.settings)
+        with self.alone():
+            make_certificate(self.settings)
+            stack = self._described()
+            check_installed(stack.everything())
+            if running := self._running():
+                with self._step("stop gateway, services and workers"):
+                    self._stop([name for name in ("gateway",) if name in running])
+                    services: list[Server] = [*stack.web, *stack.workers]
+                    self._stop([each.name for each in services if each.name in running])
+            self._raise_servers(stack)
+            with self._step("start Redis and RabbitMQ"):
+                self.wait(stack.servers())
+            change(stack)
+            self._raise(stack)
+        return stack
+
     def down(self) -> int:
         """Stop everything, wherever it hides; say how many processes there were."""
         if not self.settings.folder.exists():
             return 0
-        with self._alone():
+        with self.alone():
             return self._lower()
 
     def restart(self, names: Sequence[str]) -> None:
@@ -66,7 +92,7 @@ class House:
 
         With two replicas nobody notices. Raises NotNow for what is no service or does not come back.
         """
-        with self._alone():
+        with self.alone():
             stack = self._found_running()
             chosen = self._chosen(stack, names)
             self.supervisor.describe(stack.everything())
@@ -95,12 +121,7 @@ class House:
             time.sleep(0.1)
 
     def _raise(self, stack: Stack) -> None:
-        with self._step("prepare the servers"):
-            self._prepare(stack)
-        for server in stack.servers():
-            self.supervisor.start(server.name)
-        with self._step("start MariaDB"):
-            self.wait([stack.mysql])
+        self._raise_servers(stack)
         self._migrate(stack)
         with self._step("start Redis and RabbitMQ"):
             self.wait(stack.servers())
@@ -118,6 +139,15 @@ class House:
 
     def _described(self) -> Stack:
         return Stack(self.settings, read_credentials(self.settings), detours=self._detours)
+
+    def _raise_servers(self, stack: Stack) -> None:
+        """Start them, and wait for the one that is needed first."""
+        with self._step("prepare the servers"):
+            self._prepare(stack)
+        for server in stack.servers():
+            self.supervisor.start(server.name)
+        with self._step("start MariaDB"):
+            self.wait([stack.mysql])
 
     def _found_running(self) -> Stack:
         if not self.supervisor.alive():
@@ -218,7 +248,7 @@ class House:
             time.sleep(0.1)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def alone(self) -> Iterator[None]:
         """Hold the run folder's lock, so that two starts do not meet; it falls with the process."""
         self.settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (self.settings.folder / "lock").open("w") as file:

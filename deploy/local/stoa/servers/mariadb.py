@@ -132,6 +132,19 @@ class MariaDb:
     def clean_up(self) -> None:
         drop_socket(self.socket)
 
+    def client(self, name: str) -> list[str]:
+        """The command of one of its client programs, as the user who may do everything; the password is in a file."""
+        options = self.folder / "client.cnf"
+        password = self.root_password.replace("\\", "\\\\").replace('"', '\\"')
+        write(options, f'[client]\nsocket = {self.socket}\nuser = root\npassword = "{password}"\n')
+        return [program(name, "mariadb-client"), f"--defaults-file={options}"]
+
+    def version(self) -> str:
+        """What the running server calls itself."""
+        connection = pymysql.connect(host="127.0.0.1", port=self.port, user="root", password=self.root_password)
+        with connection:
+            return str(connection.get_server_info())  # type: ignore[no-untyped-call]
+
     def _url(self, user: str, password: str, schema: str) -> str:
         return f"mysql+pymysql://{user}:{quote(password, safe='')}@127.0.0.1:{self.port}/{schema}?charset=utf8mb4"
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx
 
 from stoa.servers.asking import ask, says_yes
-from stoa.servers.server import base_environment, program, write
+from stoa.servers.server import ServerFailed, base_environment, program, write
 
 CONFIGURATION = """\
 listeners.tcp.default = 127.0.0.1:{port}
@@ -122,6 +122,16 @@ class RabbitMq:
         if answer is None or answer.status_code != httpx.codes.OK:
             return set()
         return {consumer["queue"]["name"] for consumer in answer.json()}
+
+    def empty(self) -> None:
+        """Throw away what waits in any queue; the queues stay. Raises ServerFailed."""
+        try:
+            with httpx.Client(base_url=self.management_url, auth=self._login, timeout=60, trust_env=False) as http:
+                for queue in http.get("/api/queues/%2F", params={"columns": "name"}).raise_for_status().json():
+                    name = quote(queue["name"], safe="")
+                    http.delete(f"/api/queues/%2F/{name}/contents").raise_for_status()
+        except httpx.HTTPError as error:
+            raise ServerFailed(f"RabbitMQ cannot be emptied: {error}.") from error
 
     def clean_up(self) -> None:
         """End the node's own name server, which Erlang leaves running; it refuses while a node is up."""

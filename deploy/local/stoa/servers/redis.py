@@ -66,5 +66,10 @@ class Redis:
         finally:
             client.close()
 
+    def empty(self) -> None:
+        """Forget everything."""
+        with redis.Redis(host="127.0.0.1", port=self.port, socket_timeout=30) as client:
+            client.flushall()
+
     def clean_up(self) -> None:
         """Redis leaves nothing behind."""

@@ -1,0 +1,116 @@
+"""A backup is made while people buy, more happens, and it is brought back: the shop is as it was, and all of it agrees.
+
+On a stack of its own, as everybody else's world would go back as well.
+"""
+
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+import httpx
+import pytest
+
+from common.testing.waiting import eventually
+
+from .operator import Operator
+from .people import Person, mails_to, new_product, ok, problem, register, sign_in
+from .site import PATIENCE_S, Site, own_stack
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+
+MOST = 300
+"""Orders of one buyer at most."""
+BUYERS = 2
+
+
+@dataclass
+class Trade:
+    """What people have bought, order by order."""
+
+    over: Event = field(default_factory=Event)
+    placed: list[str] = field(default_factory=list)
+
+    def buy(self, buyer: Person, product: int) -> None:
+        """One order after the other, every fourth of them cancelled."""
+        for number in range(MOST):
+            if self.over.is_set():
+                return
+            order = ok(buyer.order(product, 1 + number % 3), 201)["id"]
+            if number % 4 == 3:
+                ok(buyer.post(f"/api/orders/{order}/cancel/"))
+            self.placed.append(order)
+
+    def wait_for(self, more: int) -> list[str]:
+        """What was placed once that are so many more than now."""
+        wanted = len(self.placed) + more
+        eventually(lambda: len(self.placed) >= wanted, PATIENCE_S)
+        return list(self.placed)
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Site]:
+    with own_stack() as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def visitors(shop: Site) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=shop.url, timeout=60, trust_env=False) as http:
+        yield http
+
+
+def test_a_shop_that_came_back_from_a_backup_agrees_with_itself(
+    shop: Site, visitors: httpx.Client, tmp_path: Path
+) -> None:
+    settings, operator = shop.house.settings, Operator(shop)
+    admin = sign_in(visitors, settings.admin_username, settings.admin_password)
+    product, buyers = new_product(admin, 5000), [register(visitors, "buyer") for _ in range(BUYERS)]
+    first = ok(buyers[0].order(product), 201)
+    eventually(lambda: len(about(shop, buyers[0], first["number"])) == 1, PATIENCE_S)
+
+    trade, backup = Trade(), tmp_path / "backup"
+    with ThreadPoolExecutor(BUYERS) as hands:
+        buying = [hands.submit(trade.buy, buyer, product) for buyer in buyers]
+        try:
+            before = trade.wait_for(20)
+            code, said = operator.say("backup", str(backup))
+            assert code == 0, said
+            meanwhile = set(trade.placed)
+            after = set(trade.wait_for(20)) - meanwhile
+            assert operator.doctor("--patience", "15") == (0, []), "while people buy"
+        finally:
+            trade.over.set()
+        for hand in buying:
+            hand.result()
+    late = register(visitors, "late")
+
+    damaged = shutil.copytree(backup, tmp_path / "damaged")
+    with (damaged / "schemas.sql.gz").open("r+b") as file:
+        file.seek(2000)
+        file.write(b"damage")
+    code, said = operator.say("restore", "--yes", str(damaged))
+    assert (code, "is damaged" in said) == (1, True)
+    ok(admin.get(f"/api/orders/{trade.placed[-1]}/"))
+
+    code, said = operator.say("restore", "--yes", str(backup))
+    assert code == 0, said
+    problem(admin.get("/api/orders/"), 401)
+    problem(visitors.post("/api/auth/refresh/", json={"refresh_token": buyers[0].refresh_token}), 401)
+    problem(visitors.post("/api/auth/login/", json={"username": late.username, "password": "figs and olives 7"}), 401)
+    admin = sign_in(visitors, settings.admin_username, settings.admin_password)
+    assert {admin.get(f"/api/orders/{order}/").status_code for order in before} == {200}
+    assert {admin.get(f"/api/orders/{order}/").status_code for order in after} == {404}
+    assert operator.doctor() == (0, [])
+    assert len(about(shop, buyers[0], first["number"])) == 1, "it was sent before the backup"
+    again = sign_in(visitors, buyers[0].username)
+    bought = ok(again.order(product), 201)
+    eventually(lambda: len(about(shop, again, bought["number"])) == 1, PATIENCE_S)
+    assert operator.doctor() == (0, [])
+
+
+def about(shop: Site, buyer: Person, number: str) -> list[object]:
+    """The confirmations of an order that lie in the mailbox."""
+    return [mail for mail in mails_to(shop, buyer.email) if mail["subject"] == f"Your order {number}"]
