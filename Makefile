@@ -20,7 +20,7 @@ test-%: export PYTHONDONTWRITEBYTECODE =
 .DEFAULT_GOAL := help
 .PHONY: help bootstrap up down status logs urls test e2e fuzz lint check check-alerts check-deploy audit replay import migrate \
 	bench bench-reads bench-upload bench-orders bench-lists bench-events bench-sockets bench-start bench-alike \
-	chaos reconcile screenshots contracts lock clean
+	chaos reconcile doctor backup restore screenshots contracts lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9<>-]+:.*## / { printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -112,6 +112,15 @@ migrate: ## Bring every schema of the running stack to its newest revision
 
 reconcile: ## Check that every number of pieces and products adds up, while the stack runs
 	@$(BIN)/stoa reconcile
+
+doctor: ## Hold all services against each other, while the stack runs
+	@$(BIN)/stoa doctor $(a)
+
+backup: ## Copy all schemas at one moment, while the stack runs: make backup TO=folder
+	@$(BIN)/stoa backup $(TO)
+
+restore: ## Bring a backup back and start from there; what is newer is lost: make restore FROM=folder
+	@$(BIN)/stoa restore $(FROM)
 
 contracts: bootstrap ## Write the events' schemas and the AsyncAPI document again; refused where that would break a hearer
 	@$(BIN)/stoa contracts

@@ -148,11 +148,11 @@ INSIDE = (
     Inside("auth", "GET", "/internal/sessions/{sid}/", ids=lambda _, owner: {"sid": owner.session}),
     Inside("auth", "GET", "/internal/challenges/{challenge_id}/", ("notifier",), ids=a_mailed_challenge),
     Inside("auth", "GET", "/internal/administrators/", ("notifier",)),
-    Inside("catalog", "GET", "/internal/products/", ("cart",)),
+    Inside("catalog", "GET", "/internal/products/", ("cart", "realtime")),
     Inside("catalog", "POST", "/internal/reservations/", ("orders",), sent=a_wish_to_hold),
     Inside("cart", "GET", "/internal/carts/{user_id}/", ("orders",), ids=lambda _, owner: {"user_id": owner.id}),
     Inside("orders", "POST", "/internal/orders/{order_id}/resolve/", ("catalog",), ids=an_order),
-    Inside("orders", "GET", "/internal/orders/", ("realtime",)),
+    Inside("orders", "GET", "/internal/orders/", ("catalog", "notifier", "realtime")),
 )
 """What sister services ask each other with tokens of their own."""
 
