@@ -23,7 +23,10 @@ Step = Callable[[str], AbstractContextManager[None]]
 def restore(house: House, folder: Path, step: Step) -> Manifest:
     """Stop the services, bring the backup back and start all again. Raises NotNow; then no service runs."""
     manifest = read_manifest(Stack(house.settings, read_credentials(house.settings)), folder)
-    house.exchange(lambda stack: _bring_back(stack, folder, step))
+    try:
+        house.exchange(lambda stack: _bring_back(stack, folder, step))
+    except KeyboardInterrupt:
+        raise NotNow("The restore was broken off; look at `stoa status`, and repeat it.") from None
     return manifest
 
 

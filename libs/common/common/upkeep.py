@@ -2,10 +2,11 @@
 
 import asyncio
 import time
+import tomllib
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
-from importlib.metadata import version
-from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import AMQPException, ChannelNotFoundEntity
@@ -40,11 +41,21 @@ def upkeep(
 
 def see_schema(service: str, engine: Engine) -> Seen:
     """Whether the schema is as this version of the program wants it."""
-    newest = set(ScriptDirectory(str(files(service) / "migrations")).get_heads())
+    package = _folder(service)
+    newest = set(ScriptDirectory(str(package / "migrations")).get_heads())
     with engine.connect() as connection:
         present = set(connection.scalars(text("SELECT version_num FROM alembic_version")))
-    told = f"version {version(f'stoa-{service}')}, schema at {', '.join(sorted(present)) or 'nothing'}"
+    version = tomllib.loads((package.parent / "pyproject.toml").read_text())["project"]["version"]
+    told = f"version {version}, schema at {', '.join(sorted(present)) or 'nothing'}"
     return Seen(told, [] if present == newest else [f"{told}, not at {', '.join(sorted(newest))}"])
+
+
+def _folder(service: str) -> Path:
+    """Where the service's package is; its `pyproject.toml` is beside it, in a container as in the checkout."""
+    spec = find_spec(service)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError(service)
+    return Path(spec.submodule_search_locations[0])
 
 
 def see_outbox(sessions: Sessions) -> Seen:
