@@ -4,11 +4,12 @@ On a stack of its own, as everybody else's world would go back as well.
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -16,7 +17,7 @@ import pytest
 from common.testing.waiting import eventually
 
 from .operator import Operator
-from .people import Person, mails_to, new_product, ok, problem, register, sign_in
+from .people import Json, Person, mails_to, new_product, ok, problem, register, sign_in
 from .site import PATIENCE_S, Site, own_stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
@@ -38,9 +39,10 @@ class Trade:
         for number in range(MOST):
             if self.over.is_set():
                 return
-            order = ok(buyer.order(product, 1 + number % 3), 201)["id"]
+            key, pieces = str(uuid4()), 1 + number % 3
+            order = served(lambda key=key, pieces=pieces: buyer.order(product, pieces, key))["id"]
             if number % 4 == 3:
-                ok(buyer.post(f"/api/orders/{order}/cancel/"))
+                served(lambda order=order: buyer.post(f"/api/orders/{order}/cancel/"))
             self.placed.append(order)
 
     def wait_for(self, more: int) -> list[str]:
@@ -105,11 +107,25 @@ def test_a_shop_that_came_back_from_a_backup_agrees_with_itself(
     admin = sign_in(visitors, settings.admin_username, settings.admin_password)
     assert {admin.get(f"/api/orders/{order}/").status_code for order in before} == {200}
     assert {admin.get(f"/api/orders/{order}/").status_code for order in after} == {404}
-    again = sign_in(visitors, buyers[0].username)
-    bought = ok(again.order(product), 201)
+    again, key = sign_in(visitors, buyers[0].username), str(uuid4())
+    bought = served(lambda: again.order(product, 1, key))
     eventually(lambda: len(about(shop, again, bought["number"])) == 1, PATIENCE_S)
     assert operator.doctor() == (0, [])
     assert len(about(shop, again, first["number"])) == 1, "it was sent before the backup"
+
+
+def served(ask: Callable[[], httpx.Response]) -> Json:
+    """The answer of a shop that may be too busy for a moment, and says so: the request is repeated as it is."""
+    answers: list[httpx.Response] = []
+
+    def is_served() -> bool:
+        answers.append(ask())
+        return answers[-1].status_code != httpx.codes.SERVICE_UNAVAILABLE
+
+    eventually(is_served, PATIENCE_S)
+    assert answers[-1].is_success, answers[-1].text
+    body: Json = answers[-1].json()
+    return body
 
 
 def about(shop: Site, buyer: Person, number: str) -> list[object]:
