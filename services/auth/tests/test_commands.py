@@ -6,11 +6,15 @@ import sys
 
 import httpx
 import pytest
+from sqlalchemy import func, select
 from typer.testing import CliRunner
 
 from auth.commands import app
+from auth.grants import end_all_sessions
+from auth.models import UserSession
 from auth.settings import AuthSettings
 from auth.signing import Signing
+from common.checking import Finding
 from common.database import Sessions
 from common.testing.broker import Broker
 
@@ -102,3 +106,25 @@ def test_a_new_signing_key_comes_from_a_command(
     published = Signing(sessions, environment["STOA_SECRET_KEY"], 600).jwks()["keys"]
     assert [key for key in published if key not in known] == published[:1]
     assert published[1:] == known
+
+
+def test_a_restore_leaves_nobody_signed_in(client: httpx.Client, sessions: Sessions) -> None:
+    sent = form()
+    client.post("/api/auth/register/", json=sent)
+    client.post("/api/auth/login/", json={"username": sent["username"], "password": PASSWORD}).raise_for_status()
+    going_on = select(func.count()).select_from(UserSession).where(UserSession.revoked_at.is_(None))
+    with sessions() as session:
+        count = session.scalar(going_on) or 0
+        assert count == end_all_sessions(session) > 0
+        assert session.scalar(going_on) == 0
+        session.rollback()
+
+
+def test_the_check_tells_all_its_findings(environment: dict[str, str]) -> None:
+    done = CliRunner().invoke(app, ["check"], env=environment)
+    found = [Finding.model_validate_json(line) for line in done.output.splitlines() if "compared" in line]
+    assert [(each.compared, each.state) for each in found] == [
+        ("schema at its newest revision", "well"),
+        ("outbox", "well"),
+    ]
+    assert done.exit_code == 0
