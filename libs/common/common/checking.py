@@ -22,6 +22,7 @@ PAUSE_S = 0.25
 MOST_SUSPECTS = 1000
 """As many differences are kept and compared again; where there are more, something larger is wrong."""
 MOST_NAMED = 5
+LOOKS = 3
 STATEMENT_S = 600
 """How long one statement of a check may take: some add up all orders, and nobody waits behind them."""
 WELL, WRONG, NOT_ASKED = 0, 1, 2
@@ -102,6 +103,27 @@ class Suspicion(Generic[K]):
             time.sleep(PAUSE_S)
             left = again(list(left))
         return Seen(told, list(left.values()), more=self.more)
+
+
+def compare(
+    what: str,
+    pages: Callable[[], Iterable[tuple[int, Mapping[K, str]]]],
+    again: Callable[[Sequence[K]], Mapping[K, str]],
+    patience_s: float,
+) -> Seen:
+    """What two sides differ in, read side by side: each of the `pages` is how much it held and what differed in it.
+
+    Where more differed than can be kept in mind, and what was kept has settled, all of it is looked at anew.
+    """
+    for _ in range(LOOKS):
+        suspicion, count = Suspicion[K](), 0
+        for number, differing in pages():
+            count += number
+            suspicion.add(differing)
+        seen = suspicion.settle(f"{count} {what}", again, patience_s)
+        if seen.wrong or not suspicion.more:
+            return seen
+    return Seen(seen.told, [f"more than {MOST_SUSPECTS} of {seen.told} differ whenever one looks"])
 
 
 def chunked(ids: Sequence[K], most: int) -> Iterator[Sequence[K]]:

@@ -1,12 +1,12 @@
 """What differs is compared again until it agrees, and only what stays is a fault."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from common import checking
-from common.checking import MOST_NAMED, MOST_SUSPECTS, Check, Finding, Seen, Suspicion, check_command, code_of
+from common.checking import MOST_NAMED, MOST_SUSPECTS, Check, Finding, Seen, Suspicion, check_command, code_of, compare
 from common.commands import perform
 from common.errors import Unavailable
 
@@ -51,6 +51,28 @@ def test_no_more_is_kept_in_mind_than_there_is_room_for() -> None:
     seen = noted.settle("many", lambda ids: {each: noted.suspects[each] for each in ids}, 0)
     assert (len(seen.wrong), seen.more) == (MOST_SUSPECTS, True)
     assert seen.sentence.endswith(f"; and more than {MOST_SUSPECTS - MOST_NAMED} others")
+
+
+def test_what_did_not_fit_into_the_mind_is_looked_at_anew() -> None:
+    looks: list[int] = []
+
+    def pages() -> Iterator[tuple[int, Mapping[int, str]]]:
+        looks.append(1)
+        fault = {7: "product 7 differs"}
+        yield (MOST_SUSPECTS, dict.fromkeys(range(100, 100 + MOST_SUSPECTS), "late")) if len(looks) == 1 else (0, {})
+        yield 3, fault
+
+    def again(ids: Sequence[int]) -> Mapping[int, str]:
+        return {7: "product 7 differs"} if 7 in ids else {}
+
+    assert list(compare("products", pages, again, 0.05).wrong) == ["product 7 differs"]
+    assert len(looks) == 2
+
+
+def test_more_differences_than_fit_at_each_look_are_a_fault_although_each_settles() -> None:
+    late = dict.fromkeys(range(MOST_SUSPECTS + 1), "late")
+    seen = compare("products", lambda: [(5000, late)], lambda _: {}, 0.05)
+    assert list(seen.wrong) == [f"more than {MOST_SUSPECTS} of 5000 products differ whenever one looks"]
 
 
 def _refused() -> Seen:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from cart.clients import Catalog, Product
 from cart.comparing import look_at_page, stands_right
 from cart.models import ProductCopy
-from common.checking import Check, Seen, Suspicion
+from common.checking import Check, Seen, compare
 from common.database import Sessions
 
 
@@ -19,14 +19,15 @@ def own_checks(sessions: Sessions, catalog: Catalog, patience_s: float) -> Itera
 
 def see_copies(sessions: Sessions, catalog: Catalog, patience_s: float) -> Seen:
     """Whether each product is known here as catalog has it."""
-    suspicion, count, after = Suspicion[int](), 0, 0
-    while True:
-        page = look_at_page(sessions, catalog, after)
-        suspicion.add(_differing(page.copies, page.products))
-        count += len(page.products)
-        if page.last is None:
-            return suspicion.settle(f"{count} products", partial(_again, sessions, catalog), patience_s)
-        after = page.last
+    return compare("products", partial(_pages, sessions, catalog), partial(_again, sessions, catalog), patience_s)
+
+
+def _pages(sessions: Sessions, catalog: Catalog) -> Iterator[tuple[int, Mapping[int, str]]]:
+    last: int | None = 0
+    while last is not None:
+        page = look_at_page(sessions, catalog, last)
+        yield len(page.products), _differing(page.copies, page.products)
+        last = page.last
 
 
 def _again(sessions: Sessions, catalog: Catalog, ids: Sequence[int]) -> Mapping[int, str]:

@@ -21,7 +21,7 @@ from catalog.models import reservations as holds
 from catalog.reconciling import reconcile
 from catalog.stock_schemas import Difference
 from catalog.sweeping import GRACE
-from common.checking import MOST_SUSPECTS, Check, Seen, Suspicion
+from common.checking import MOST_SUSPECTS, Check, Seen, compare
 from common.clock import now
 from common.database import Sessions
 
@@ -82,11 +82,11 @@ def see_sold(sessions: Sessions) -> Seen:
 
 def see_reservations(sessions: Sessions, orders: Orders, patience_s: float) -> Seen:
     """Whether each placed order has sold its lines here, each cancelled one nothing, and nobody else anything."""
-    suspicion, count = Suspicion[UUID](), 0
-    for page, span in _pages(orders):
-        count += len(page)
-        suspicion.add(_differing(sessions, page, span))
-    return suspicion.settle(f"{count} orders", partial(_again, sessions, orders), patience_s)
+
+    def pages() -> Iterator[tuple[int, Mapping[UUID, str]]]:
+        return ((len(page), _differing(sessions, page, span)) for page, span in _pages(orders))
+
+    return compare("orders", pages, partial(_again, sessions, orders), patience_s)
 
 
 def _pages(orders: Orders) -> Iterator[tuple[Sequence[Order], Span]]:

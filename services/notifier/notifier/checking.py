@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from common.checking import MOST_SUSPECTS, Check, Seen, Suspicion
+from common.checking import MOST_SUSPECTS, Check, Seen, compare
 from common.clock import now
 from common.database import Sessions
 from notifier.clients import Order, Orders
@@ -45,14 +45,15 @@ def own_checks(sessions: Sessions, orders: Orders, patience_s: float) -> Iterato
 
 def see_mails(sessions: Sessions, orders: Orders, patience_s: float) -> Seen:
     """Whether each order is confirmed once and each cancellation told once, and no others."""
-    suspicion, count, last = Suspicion[UUID](), 0, FIRST
-    while True:
+    return compare("orders", partial(_pages, sessions, orders), partial(_again, sessions, orders), patience_s)
+
+
+def _pages(sessions: Sessions, orders: Orders) -> Iterator[tuple[int, Mapping[UUID, str]]]:
+    last = FIRST
+    while last != LAST:
         page = orders.page(None if last == FIRST else last, PAGE)
         end = page[-1].id if len(page) == PAGE else LAST
-        suspicion.add(_differing(sessions, page, (last, end)))
-        count += len(page)
-        if end == LAST:
-            return suspicion.settle(f"{count} orders", partial(_again, sessions, orders), patience_s)
+        yield len(page), _differing(sessions, page, (last, end))
         last = end
 
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from sqlalchemy import ColumnElement, select
 
-from common.checking import Check, Seen, Suspicion, chunked
+from common.checking import Check, Seen, chunked, compare
 from common.database import Sessions
 from realtime.clients import Catalog
 from realtime.models import Sold
@@ -24,16 +24,16 @@ def own_checks(sessions: Sessions, catalog: Catalog, patience_s: float) -> Itera
 
 def see_counts(sessions: Sessions, catalog: Catalog, patience_s: float) -> Seen:
     """Whether each product is counted as often as catalog has sold it."""
-    suspicion, count, last = Suspicion[int](), 0, 0
-    while True:
+    return compare("products", partial(_pages, sessions, catalog), partial(_again, sessions, catalog), patience_s)
+
+
+def _pages(sessions: Sessions, catalog: Catalog) -> Iterator[tuple[int, Mapping[int, str]]]:
+    last: int | None = 0
+    while last is not None:
         theirs = catalog.page(last, PAGE)
         end = max(theirs) if len(theirs) == PAGE else None
         within = (Sold.product_id > last) if end is None else Sold.product_id.between(last + 1, end)
-        mine = _counted(sessions, within)
-        suspicion.add(dict(_differing(mine, theirs)))
-        count += len(theirs)
-        if end is None:
-            return suspicion.settle(f"{count} products", partial(_again, sessions, catalog), patience_s)
+        yield len(theirs), dict(_differing(_counted(sessions, within), theirs))
         last = end
 
 
