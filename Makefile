@@ -20,7 +20,7 @@ test-%: export PYTHONDONTWRITEBYTECODE =
 .DEFAULT_GOAL := help
 .PHONY: help bootstrap up down status logs urls test e2e fuzz lint check check-alerts check-deploy audit replay import migrate \
 	bench bench-reads bench-upload bench-orders bench-lists bench-events bench-sockets bench-start bench-alike \
-	chaos reconcile doctor backup restore screenshots contracts lock clean
+	chaos chaos-cluster bench-costs reconcile doctor backup restore screenshots contracts lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9<>-]+:.*## / { printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,6 +76,12 @@ replay: bootstrap ## Play a file of order lines through the gateway: make replay
 
 chaos: bootstrap ## Break a stack of its own in every known way under load, and check every number: make chaos MINUTES=60 SEED=7
 	@$(BIN)/python bench/chaos.py $(MINUTES:%=--minutes %) $(SEED:%=--seed %) $(FILE:%=--file %) $(a)
+
+chaos-cluster: bootstrap ## Kill a node of a three-node database and of a three-node broker under load (needs haproxy, mariadb-backup, socat)
+	@$(BIN)/python bench/cluster.py $(SEED:%=--seed %) $(a)
+
+bench-costs: bootstrap ## Measure processor time and bytes an order, with one, two and three of each service (needs wrk)
+	@$(BIN)/python bench/costs.py $(a)
 
 bench: bootstrap ## Measure all of docs/performance.md, and write it there (needs wrk, gcc; a="--only P2,P5", a=--quick)
 	@$(BIN)/python bench/figures.py $(a)

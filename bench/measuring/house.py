@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from common.database import new_engine
 from measuring.ending import end_when_asked, undisturbed
 from measuring.results import Step
+from stoa.backends import MakeBackends, native
 from stoa.servers import free_port_block, running
 from stoa.servers.gateway import Gateway
 from stoa.settings import PORTS as OF_A_STACK
@@ -81,10 +82,12 @@ def bench(
     buffer_pool_mb: int = BUFFER_POOL_MB,
     replicas: str = "",
     step: Step = lambda _: None,
+    backends: MakeBackends = native,
 ) -> Iterator[Bench]:
     """Bring the stack up; nothing of it is left however the block ends.
 
-    `detour` is told the settings and gives the ports at which services find others instead, by listener.
+    `detour` is told the settings and gives the ports at which services find others instead, by listener; `backends`
+    makes the servers.
     """
     end_when_asked()
     for name in [name for name in os.environ if name.startswith("STOA_")]:
@@ -101,7 +104,7 @@ def bench(
             replicas=replicas,
             _env_file=None,
         )
-        house = House(settings, partial(_told, step), detour(settings) if detour else None)
+        house = House(settings, partial(_told, step), detour(settings) if detour else None, backends)
         try:
             yield Bench(house, house.up(), folder, base)
         finally:

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stoa import encryption
+from stoa.backends import MakeBackends, native
 from stoa.credentials import Credentials
 from stoa.marks import MARK
-from stoa.servers import MariaDb, RabbitMq, Redis, Server
+from stoa.servers import RabbitMq, Server
 from stoa.servers.asking import says_yes
 from stoa.servers.gateway import Gateway
 from stoa.servers.mailbox import Mailbox
@@ -124,20 +125,13 @@ class Stack:
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     detours: Mapping[str, int] = field(default_factory=dict)
     """By listener, the port at which services find it instead: whoever tests faults may stand in between."""
+    backends: MakeBackends = native
+    """Where database, cache and broker come from."""
 
     def __post_init__(self) -> None:
         at, port = self.settings.folder, self.settings.port_of
-        known = self.credentials
-        self.mysql = MariaDb(
-            at / "mysql",
-            port("mysql"),
-            known.mysql_root_password,
-            known.mysql_passwords,
-            self.settings.mysql_buffer_pool_mb,
-            self.settings.mysql_max_connections,
-        )
-        self.redis = Redis(at / "redis", port("redis"), self.settings.redis_memory_mb)
-        self.rabbitmq = RabbitMq(at / "rabbitmq", port("rabbitmq"), known.rabbitmq_password)
+        self._backends = self.backends(self.settings, self.credentials)
+        self.mysql, self.redis, self.rabbitmq = self._backends.mysql, self._backends.redis, self._backends.rabbitmq
         self.mailbox = Mailbox(at / "mailbox", port("mailbox smtp"), port("mailbox"), ROOT / ".venv-mailbox")
         self.gateway = Gateway(
             at / "gateway",
@@ -161,7 +155,11 @@ class Stack:
 
     def servers(self) -> list[Server]:
         """What is started first, all at once."""
-        return [self.mysql, self.redis, self.rabbitmq]
+        return self._backends.processes
+
+    def database(self) -> list[Server]:
+        """Those of them that have to be ready before the schemas are migrated."""
+        return [*self._backends.database]
 
     def applications(self) -> list[Server]:
         """What is started when the servers are ready and the schemas migrated."""

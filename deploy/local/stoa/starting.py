@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
+from stoa.backends import MakeBackends, native
 from stoa.credentials import read_credentials
 from stoa.encryption import make_certificate, trusted
 from stoa.marks import end, marked
@@ -19,6 +20,8 @@ from stoa.settings import Settings
 from stoa.stack import Stack
 from stoa.supervision import Supervisor
 
+SERVERS = {"mysql", "redis", "rabbitmq", "balancer"}
+"""Who is stopped last; nodes of a cluster are called mysql-1 and so on."""
 DEAD = {"STOPPED", "EXITED", "FATAL", "UNKNOWN"}
 FAILING = {"BACKOFF", "FATAL", "EXITED"}
 UNFINISHED = "restoring"
@@ -32,12 +35,19 @@ Step = Callable[[str], AbstractContextManager[None]]
 class House:
     """The stack on this machine; `step` is told what is being done, as a context manager.
 
-    `detours` are ports at which services find others instead, by listener.
+    `detours` are ports at which services find others instead, by listener; `backends` make the servers.
     """
 
-    def __init__(self, settings: Settings, step: Step, detours: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        step: Step,
+        detours: Mapping[str, int] | None = None,
+        backends: MakeBackends = native,
+    ) -> None:
         self.settings = settings
         self._detours = detours or {}
+        self._backends = backends
         self.supervisor = Supervisor(settings.folder, settings.log_megabytes)
         self._step = step
 
@@ -138,7 +148,7 @@ class House:
                 seed(self.settings)
 
     def _described(self) -> Stack:
-        return Stack(self.settings, read_credentials(self.settings), detours=self._detours)
+        return Stack(self.settings, read_credentials(self.settings), detours=self._detours, backends=self._backends)
 
     def _raise_servers(self, stack: Stack) -> None:
         """Start them, and wait for the one that is needed first."""
@@ -147,7 +157,7 @@ class House:
         for server in stack.servers():
             self.supervisor.start(server.name)
         with self._step("start MariaDB"):
-            self.wait([stack.mysql])
+            self.wait(stack.database())
 
     def _found_running(self) -> Stack:
         if not self.supervisor.alive():
@@ -229,8 +239,8 @@ class House:
     def _lower(self) -> int:
         count = len(marked(self.settings.folder))
         if self.supervisor.alive():
-            servers = {"mysql", "redis", "rabbitmq"}
             names = set(self.supervisor.states())
+            servers = {name for name in names if name.split("-")[0] in SERVERS}
             for wave in ({"gateway"} & names, names - servers, servers & names):
                 self._stop(sorted(wave))
             self.supervisor.shut_down()

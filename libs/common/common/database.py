@@ -30,8 +30,9 @@ EXACT = "utf8mb4_bin"
 
 TRY_AGAIN = frozenset({1020, 1205, 1213, 3572})
 """Snapshot conflict, lock wait time-out, deadlock, NOWAIT refused: the whole transaction may run again."""
-GONE = frozenset({1040, 1053, 1129, 1203, 1226, 1290, 1927, 2002, 2003, 2006, 2013, 2014, 2055, 4031})
-"""The server cannot be reached, is shutting down, takes no writes, has no connection left or has cut ours."""
+GONE = frozenset({1040, 1047, 1053, 1129, 1203, 1226, 1290, 1927, 2002, 2003, 2006, 2013, 2014, 2055, 4031})
+"""The server cannot be reached, is shutting down, takes no writes, has no connection left or has cut ours; with 1047 a
+Galera node says that it is cut off from the majority of its cluster."""
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -268,6 +268,11 @@ def test_what_cannot_be_an_id_is_none(words: str) -> None:
 
 
 @pytest.mark.unit
+@pytest.mark.unit
+def test_a_node_outside_its_cluster_is_gone() -> None:
+    assert is_gone(refused(1047))
+
+
 def test_a_server_that_is_not_there_is_gone() -> None:
     engine = create_engine("mysql+pymysql://nobody@127.0.0.1:1/x")
     assert is_gone(lose(lambda: ping(engine)))
