@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
+from measuring.buying import PRODUCTS
 from measuring.commands import alone, print_all
 from measuring.house import bench
-from measuring.orders import PRODUCTS, Pace, placing
+from measuring.orders import Pace, placing
 from measuring.tools import SLAP, WRK
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

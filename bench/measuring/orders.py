@@ -8,33 +8,24 @@ is on the wire.
 """
 
 import asyncio
-import random
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 
-from sqlalchemy import delete, func, insert, literal, select, update
-
-from catalog.models import ACTIVE, SET, products, stock_movements
 from measuring import bound
 from measuring.books import balanced, ordered_pieces, settle
+from measuring.buying import BUYERS, CLIENTS, one_piece_each, product_ids, stock_up
 from measuring.costing import costing, figure_of
-from measuring.filling import fill
 from measuring.house import Bench
-from measuring.loading import Load, Sent, load
+from measuring.loading import Load, load
 from measuring.order_figures import ALONE, C_MANY, C_ONE, MANY, ONE, PLAIN, pushed, reached
 from measuring.people import sign_up
 from measuring.pushing import latencies_ms
 from measuring.results import Figure, Step
 
-PRODUCTS = 1000
-STOCK = 9_000_000
 HOT = 7
-CLIENTS = 32
-BUYERS = 64
 BOUND_ORDERS = 4000
-PATH = "/api/orders/"
 
 Served = Callable[[], AbstractContextManager[str]]
 
@@ -59,7 +50,8 @@ class Taken:
 def placing(running: Bench, step: Step, pace: Pace) -> list[Figure]:
     """P2, P3 and P4. Raises NoLoad, also when the books do not balance."""
     step("stock that cannot sell out")
-    _prepare(running)
+    stock_up(running)
+    bound.prepare(running.engine())
     taken = _measure(running, step, pace)
     step("what an order costs each process")
     costs = _cost(running, pace)
@@ -69,20 +61,8 @@ def placing(running: Bench, step: Step, pace: Pace) -> list[Figure]:
     return [*reached(taken.ours, taken.bounds, pieces), figure_of(costs), pushed(_push(running, pace.pushes))]
 
 
-def _prepare(running: Bench) -> None:
-    """Products that cannot sell out, with a ledger that says so."""
-    engine = running.engine()
-    fill(engine, PRODUCTS, lambda _: None)
-    with engine.begin() as connection:
-        connection.execute(update(products).values(on_hand=STOCK, sold=0, status=ACTIVE))
-        connection.execute(delete(stock_movements))
-        there = select(products.c.id, products.c.on_hand, literal(SET), func.utc_timestamp())
-        connection.execute(insert(stock_movements).from_select(("product_id", "delta", "reason", "at"), there))
-    bound.prepare(engine)
-
-
 def _measure(running: Bench, step: Step, pace: Pace) -> Taken:
-    ids = _ids(running)
+    ids = product_ids(running)
     sides, taken = _sides(running, ids), Taken()
     bounds = {C_MANY: f"{ids[0]} + FLOOR(RAND() * {len(ids)})", C_ONE: str(ids[HOT])}
     for number in range(pace.rounds + 1):
@@ -91,7 +71,7 @@ def _measure(running: Bench, step: Step, pace: Pace) -> Taken:
             step(f"round {number} of {pace.rounds}: {name}")
             settle(running)
             with served() as url:
-                posts = _posts(tokens, wanted)
+                posts = one_piece_each(tokens, wanted)
                 found = load(url, posts, running.folder, seconds=pace.seconds, connections=CLIENTS)
             if number:  # the first round only warms up
                 taken.ours.setdefault(name, []).append(found)
@@ -106,24 +86,12 @@ def _measure(running: Bench, step: Step, pace: Pace) -> Taken:
 
 def _cost(running: Bench, pace: Pace) -> dict[str, float]:
     """Of an order of P2, until nothing of it is on its way any more."""
-    posts = _posts(sign_up(running.url, BUYERS), _ids(running))
+    posts = one_piece_each(sign_up(running.url, BUYERS), product_ids(running))
     settle(running)
     with costing(running, partial(ordered_pieces, running)) as costs:
         load(running.url, posts, running.folder, seconds=pace.seconds, connections=CLIENTS)
         settle(running)
     return costs
-
-
-def _ids(running: Bench) -> list[int]:
-    with running.engine().connect() as connection:
-        return list(connection.scalars(select(products.c.id).order_by(products.c.id)))
-
-
-def _posts(tokens: list[str], product_ids: list[int]) -> list[Sent]:
-    """One order by each buyer after the other, of products in no order."""
-    chance = random.Random(1)  # noqa: S311 - the same each time
-    bodies = [f'{{"items":[{{"product_id":{chance.choice(product_ids)},"quantity":1}}]}}' for _ in range(5000)]
-    return [Sent(PATH, tokens[n % len(tokens)], body) for n, body in enumerate(bodies)]
 
 
 def _sides(running: Bench, ids: list[int]) -> dict[str, tuple[Served, list[int]]]:
@@ -147,4 +115,4 @@ def _bound(running: Bench, product: str) -> float:
 
 def _push(running: Bench, number: int) -> list[float]:
     (token,) = sign_up(running.url, 1)
-    return asyncio.run(latencies_ms(running.url, token, _ids(running)[:number]))
+    return asyncio.run(latencies_ms(running.url, token, product_ids(running)[:number]))

@@ -7,7 +7,6 @@ import pytest
 from cluster import counted
 from clusters.brokers import leader_of_most, lonely
 from clusters.ground import PORTS, Ground
-from measuring.spending import TICKS, cpu_by_group, cpu_of
 from stoa.credentials import read_credentials
 from stoa.settings import Settings
 from stoa.stack import Stack
@@ -60,9 +59,3 @@ def test_no_two_nodes_share_a_port_and_all_are_in_the_block(clustered: Stack) ->
 def test_what_is_lost_doubled_and_otherwise_wrong_is_counted_apart() -> None:
     wrong = {"what was answered is so": ["a", "b"], "no key has two orders": ["c"], "every answer in time": ["d"]}
     assert counted(Row("kill", violations=wrong)) == (2, 1, 1)
-
-
-def test_processor_time_is_read_behind_a_name_with_brackets() -> None:
-    stat = f"7 (a (b) c) S 1 42 42 0 -1 4194304 9 8 7 6 {TICKS} {TICKS} {TICKS} {TICKS} 20 0 1 0 100"
-    assert cpu_of(stat) == (42, 4.0)
-    assert cpu_by_group([stat, stat]) == {42: 8.0}
