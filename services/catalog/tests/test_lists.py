@@ -221,6 +221,7 @@ def test_sisters_get_products_of_every_status_by_id(shop: Any) -> None:
         "availability": "low_stock",
         "status": "active",
         "version": 1,
+        "sold": 0,
     }
     assert (second["id"], second["status"]) == (archived["id"], "archived")
 
