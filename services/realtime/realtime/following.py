@@ -145,16 +145,19 @@ class Follower(Generic[At, Entry, Who]):
         async with self._reading:
             heard, self._heard = self._heard, []
             told = self.at.follows(heard)
-            delivered = self._push(heard) if told else 0
+            delivered = self._push(heard if told else []) if heard else 0
         if told and not self._look:
             return delivered
         self._look = False
         return delivered + await self.catch_up()
 
     def _push(self, entries: Sequence[Entry]) -> int:
-        """Tell what this process has just written, in the trace of the event that it comes from."""
+        """Tell what this process has just written, in the trace of the event that it comes from.
+
+        Nothing is left of it where a look into the log came first.
+        """
         with tracing.span(f"push {self.name}", parent=self._cause, about={"listeners": len(self._listeners)}):
-            return self._spread(entries)
+            return self._spread(entries) if entries else 0
 
     async def _begin(self) -> None:
         """Begin at the end of the log; who listens already must resume, as the log cannot tell what came between."""
