@@ -54,37 +54,37 @@ def kill_child(worker: "subprocess.Popen[bytes]") -> None:
 
 
 class Traps:
-    """Products that somebody holds: a worker that comes to write one waits."""
+    """Products that somebody holds, by their chunk: a worker that comes to write one waits."""
 
     def __init__(self, sessions: Sessions, products: dict[int, int], stack: ExitStack) -> None:
         self._sessions = sessions
-        self._dead: set[int] = set()
+        self._products = products
         self._held = {chunk: stack.enter_context(ExitStack()) for chunk in products}
         for chunk, product_id in products.items():
             session = self._held[chunk].enter_context(sessions.begin())
             session.scalars(select(Product.id).where(Product.id == product_id).with_for_update()).one()
 
-    def wait(self) -> None:
-        """Until a worker is in one. The server may take a while to notice that one has died: it is not meant again."""
-        self._dead |= eventually(lambda: self._waiting() - self._dead, seconds=60)
+    def wait(self, chunk: int) -> None:
+        """Until a worker is in this one."""
+        eventually(lambda: self._waiting(self._products[chunk]), seconds=60)
 
     def open(self, chunk: int) -> None:
         """Let go of this chunk's product."""
         self._held[chunk].close()
 
-    def _waiting(self) -> set[int]:
-        """Connections that wait for a product."""
+    def _waiting(self, product_id: int) -> int:
+        """Connections that wait for this one: whoever comes again may still wait where another has died."""
         asked = text(
-            "SELECT id FROM information_schema.processlist WHERE db = database() AND id <> connection_id()"
-            " AND info LIKE 'SELECT%FROM products%FOR UPDATE'"
+            "SELECT COUNT(*) FROM information_schema.processlist WHERE db = database() AND id <> connection_id()"
+            " AND info LIKE 'SELECT%FROM products%FOR UPDATE' AND LOCATE(:asked, info)"
         )
         with self._sessions.begin() as session:
-            return set(session.scalars(asked))
+            return int(session.execute(asked, {"asked": f"IN ({product_id})"}).scalar_one())
 
 
 def dies_in(traps: Traps, shop: Any, import_id: UUID, chunk: int, kill: Callable[[], None]) -> None:
     """The worker dies in the midst of this chunk, with all chunks before it done and none of its own rows."""
-    traps.wait()
+    traps.wait(chunk)
     kill()
     report = shop.report(import_id)
     assert (report["status"], report["processed"]) == ("running", chunk * CHUNK)
