@@ -15,11 +15,12 @@ from common.database import new_engine
 from measuring.ending import end_when_asked, undisturbed
 from measuring.results import Step
 from stoa.backends import MakeBackends, native
+from stoa.processes import Web, uvicorn_command
 from stoa.servers import free_port_block, running
 from stoa.servers.gateway import Gateway
 from stoa.settings import PORTS as OF_A_STACK
 from stoa.settings import ROOT, Settings
-from stoa.stack import Stack, Web, uvicorn_command
+from stoa.stack import Stack
 from stoa.starting import House
 
 PORTS = OF_A_STACK + 4

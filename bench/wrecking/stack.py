@@ -18,9 +18,9 @@ from sqlalchemy import Engine
 from measuring.house import PORTS, Bench, bench
 from replaying.stack import SERVICES
 from replaying.stack import Stack as Address
+from stoa.processes import Web, uvicorn_command
 from stoa.servers import running
 from stoa.settings import ROOT, Settings
-from stoa.stack import Web, uvicorn_command
 from stoa.starting import DEAD
 from wrecking.proxy import Proxy, proxied
 

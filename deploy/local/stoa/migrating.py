@@ -11,8 +11,8 @@ from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.pool import NullPool
 
 from stoa.preflight import NotNow
+from stoa.processes import Migration
 from stoa.servers.server import tail
-from stoa.stack import Migration
 
 
 def migrate(migrations: Sequence[Migration]) -> None:

@@ -1,6 +1,5 @@
-"""What the local stack consists of: each process with its command, its environment and its sign of being ready."""
+"""What the local stack consists of, and what each of its processes is told."""
 
-import hashlib
 import os
 import re
 import sys
@@ -12,8 +11,8 @@ from stoa import encryption
 from stoa.backends import MakeBackends, native
 from stoa.credentials import Credentials
 from stoa.marks import MARK
-from stoa.servers import RabbitMq, Server
-from stoa.servers.asking import says_yes
+from stoa.processes import Migration, Web, Worker, code_of, digest_of, uvicorn_command
+from stoa.servers import Server
 from stoa.servers.gateway import Gateway
 from stoa.servers.mailbox import Mailbox
 from stoa.servers.server import base_environment, yielding
@@ -52,68 +51,6 @@ SERVICES = (
         ),
     ),
 )
-
-
-@dataclass(frozen=True)
-class Web:
-    """A web process; it is ready when it says so itself."""
-
-    name: str
-    command: list[str]
-    environment: dict[str, str]
-    log: Path
-    directory: Path
-    port: int
-
-    @property
-    def ports(self) -> list[int]:
-        return [self.port]
-
-    def prepare(self) -> None:
-        """Its schema is migrated beforehand."""
-
-    def ready(self) -> bool:
-        return says_yes(f"http://127.0.0.1:{self.port}/readyz")
-
-    def clean_up(self) -> None:
-        """It leaves nothing behind."""
-
-
-@dataclass(frozen=True)
-class Worker:
-    """A Celery worker; it yields to what buyers wait for. Ready when the broker knows a consumer of its queue."""
-
-    name: str
-    command: list[str]
-    environment: dict[str, str]
-    log: Path
-    directory: Path
-    queue: str
-    broker: RabbitMq
-
-    @property
-    def ports(self) -> list[int]:
-        return []
-
-    def prepare(self) -> None:
-        """It needs nothing."""
-
-    def ready(self) -> bool:
-        return self.queue in self.broker.consumed_queues()
-
-    def clean_up(self) -> None:
-        """It leaves nothing behind."""
-
-
-@dataclass(frozen=True)
-class Migration:
-    """Brings one service's schema to the newest revision."""
-
-    service: str
-    command: list[str]
-    environment: dict[str, str]
-    directory: Path
-    log: Path
 
 
 @dataclass
@@ -234,7 +171,7 @@ class Stack:
         return Web(
             name,
             uvicorn_command(f"{service.name}.main:build", port, service.grace_s, service.web),
-            self.service_environment(service.name) | {"STOA_CODE": _code(service.name)},
+            self.service_environment(service.name) | {"STOA_CODE": code_of(service.name)},
             self.log(name),
             ROOT / "services" / service.name,
             port,
@@ -246,7 +183,7 @@ class Stack:
         return Worker(
             name,
             yielding([*celery, *calm, "-n", f"{name}@%h"]),
-            self.service_environment(service.name) | {"STOA_CODE": _code(service.name)},
+            self.service_environment(service.name) | {"STOA_CODE": code_of(service.name)},
             self.log(name),
             ROOT / "services" / service.name,
             f"{service.name}.jobs",
@@ -265,10 +202,11 @@ class Stack:
     def _portal(self) -> Web:
         folder = ROOT / "gateway" / "portal"
         home = base_environment(self.settings.folder / "home")
+        own = {"PYTHONUNBUFFERED": "1", "STOA_CODE": digest_of(folder, ROOT / "libs" / "common")}
         return Web(
             "portal",
             uvicorn_command("portal.main:build", self.settings.port_of("portal"), 5, ("--ws", "none")),
-            home | self._sisters() | {"PYTHONUNBUFFERED": "1", "STOA_CODE": _digest(folder, ROOT / "libs" / "common")},
+            home | self._sisters() | own,
             self.log("portal"),
             folder,
             self.settings.port_of("portal"),
@@ -285,25 +223,3 @@ class Stack:
     def log(self, name: str) -> Path:
         """Where a process of this name writes what it says."""
         return self.settings.folder / "log" / f"{name}.log"
-
-
-def uvicorn_command(factory: str, port: int, grace_s: int, more: Sequence[str]) -> list[str]:
-    """The command of a web process behind the gateway."""
-    return [
-        *(sys.executable, "-m", "uvicorn", "--factory", factory, "--host", "127.0.0.1", "--port", str(port)),
-        *("--no-access-log", "--no-server-header", "--timeout-keep-alive", "120"),
-        *("--timeout-graceful-shutdown", str(grace_s), "--proxy-headers", "--forwarded-allow-ips", "127.0.0.1"),
-        *more,
-    ]
-
-
-def _code(service: str) -> str:
-    return _digest(ROOT / "services" / service / service, ROOT / "libs" / "common" / "common")
-
-
-def _digest(*folders: Path) -> str:
-    """A short name for the present state of some source files, so that a changed program is restarted."""
-    digest = hashlib.sha256()
-    for path in sorted(path for folder in folders for path in folder.rglob("*.py")):
-        digest.update(f"{path}:{path.stat().st_mtime_ns}:{path.stat().st_size};".encode())
-    return digest.hexdigest()[:12]

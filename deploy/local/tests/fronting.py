@@ -12,11 +12,12 @@ from typing import Any
 import httpx
 
 from common.testing.waiting import eventually
+from stoa.processes import Web, uvicorn_command
 from stoa.servers import free_port_block, running
 from stoa.servers.gateway import Gateway
 from stoa.servers.server import base_environment
 from stoa.settings import ROOT
-from stoa.stack import SERVICES, Web, uvicorn_command
+from stoa.stack import SERVICES
 
 from .tiny import Tiny
 

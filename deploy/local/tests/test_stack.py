@@ -128,9 +128,9 @@ def test_who_yields_does_so_to_other_sessions_too():
 
 
 def test_changed_code_changes_only_the_programs_that_run_it(stack, tmp_path, monkeypatch):
-    monkeypatch.setattr("stoa.stack._code", lambda service: "new" if service == "orders" else "old")
+    monkeypatch.setattr("stoa.stack.code_of", lambda service: "new" if service == "orders" else "old")
     changed = Stack(stack.settings, stack.credentials, stack.environment)
-    monkeypatch.setattr("stoa.stack._code", lambda _: "old")
+    monkeypatch.setattr("stoa.stack.code_of", lambda _: "old")
     before = Stack(stack.settings, stack.credentials, stack.environment)
     pairs = zip(before.everything(), changed.everything(), strict=True)
     assert [old.name for old, new in pairs if old.environment != new.environment] == ["orders"]

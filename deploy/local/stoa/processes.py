@@ -1,0 +1,96 @@
+"""The kinds of process that a stack has, each with its command, its environment and its sign of being ready."""
+
+import hashlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stoa.servers import RabbitMq
+from stoa.servers.asking import says_yes
+from stoa.settings import ROOT
+
+
+@dataclass(frozen=True)
+class Web:
+    """A web process; it is ready when it says so itself."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    log: Path
+    directory: Path
+    port: int
+
+    @property
+    def ports(self) -> list[int]:
+        return [self.port]
+
+    def prepare(self) -> None:
+        """Its schema is migrated beforehand."""
+
+    def ready(self) -> bool:
+        return says_yes(f"http://127.0.0.1:{self.port}/readyz")
+
+    def clean_up(self) -> None:
+        """It leaves nothing behind."""
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A Celery worker; it yields to what buyers wait for. Ready when the broker knows a consumer of its queue."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    log: Path
+    directory: Path
+    queue: str
+    broker: RabbitMq
+
+    @property
+    def ports(self) -> list[int]:
+        return []
+
+    def prepare(self) -> None:
+        """It needs nothing."""
+
+    def ready(self) -> bool:
+        return self.queue in self.broker.consumed_queues()
+
+    def clean_up(self) -> None:
+        """It leaves nothing behind."""
+
+
+@dataclass(frozen=True)
+class Migration:
+    """Brings one service's schema to the newest revision."""
+
+    service: str
+    command: list[str]
+    environment: dict[str, str]
+    directory: Path
+    log: Path
+
+
+def uvicorn_command(factory: str, port: int, grace_s: int, more: Sequence[str]) -> list[str]:
+    """The command of a web process behind the gateway."""
+    return [
+        *(sys.executable, "-m", "uvicorn", "--factory", factory, "--host", "127.0.0.1", "--port", str(port)),
+        *("--no-access-log", "--no-server-header", "--timeout-keep-alive", "120"),
+        *("--timeout-graceful-shutdown", str(grace_s), "--proxy-headers", "--forwarded-allow-ips", "127.0.0.1"),
+        *more,
+    ]
+
+
+def code_of(service: str) -> str:
+    """A short name for the present state of what a service runs."""
+    return digest_of(ROOT / "services" / service / service, ROOT / "libs" / "common" / "common")
+
+
+def digest_of(*folders: Path) -> str:
+    """The same for all source files in these folders: a program whose name has changed is restarted."""
+    digest = hashlib.sha256()
+    for path in sorted(path for folder in folders for path in folder.rglob("*.py")):
+        digest.update(f"{path}:{path.stat().st_mtime_ns}:{path.stat().st_size};".encode())
+    return digest.hexdigest()[:12]
