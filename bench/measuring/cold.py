@@ -23,6 +23,7 @@ from measuring.house import PORTS
 from measuring.results import Bars, Figure, NoLoad, Step, at_most
 from stoa.marks import end, marked
 from stoa.servers import free_port_block
+from stoa.servers.server import run_through
 from stoa.settings import ROOT
 
 GOAL_S = 30
@@ -110,31 +111,17 @@ def _environment() -> dict[str, str]:
 
 def run_gently(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str]:
     """Run it to its end; what interrupts us asks it to end, as it has work of its own to undo."""
-    with subprocess.Popen(  # noqa: S603 - our own
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        try:
-            told, _ = process.communicate()
-        except BaseException:
-            with undisturbed():
-                _end(process)
-            raise
-    return process.returncode, told
+    return run_through(command, environment, _end)
 
 
 def _end(process: "subprocess.Popen[str]") -> None:
-    for number, patience_s in ((signal.SIGTERM, UNDONE_S), (signal.SIGKILL, None)):
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        with suppress(subprocess.TimeoutExpired):
-            process.communicate(timeout=patience_s)
-            return
+    with undisturbed():
+        for number, patience_s in ((signal.SIGTERM, UNDONE_S), (signal.SIGKILL, None)):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+            with suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=patience_s)
+                return
 
 
 def _down(checkout: Path, environment: Mapping[str, str]) -> None:

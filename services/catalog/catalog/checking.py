@@ -5,7 +5,7 @@ as a whole. That each order's lines are sold once here, and that each product's 
 together that catalog has sold what was ordered.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,18 +21,14 @@ from catalog.models import reservations as holds
 from catalog.reconciling import reconcile
 from catalog.stock_schemas import Difference
 from catalog.sweeping import GRACE
-from common.checking import MOST_SUSPECTS, Check, Seen, compare
+from common.checking import MOST_SUSPECTS, Check, Seen
 from common.clock import now
 from common.database import Sessions
+from common.side_by_side import Span, compare_pages
 
-PAGE = 500
 CANCELLED = "cancelled"
-FIRST, LAST = UUID(int=0), UUID(int=2**128 - 1)
 OVERDUE = GRACE + timedelta(seconds=60)
 """A hold that is past its time for so long was not swept: the sweeper looks every few seconds."""
-
-Span = tuple[UUID | None, UUID | None]
-"""Orders' ids: after the first, up to the last."""
 
 
 @dataclass
@@ -82,32 +78,7 @@ def see_sold(sessions: Sessions) -> Seen:
 
 def see_reservations(sessions: Sessions, orders: Orders, patience_s: float) -> Seen:
     """Whether each placed order has sold its lines here, each cancelled one nothing, and nobody else anything."""
-
-    def pages() -> Iterator[tuple[int, Mapping[UUID, str]]]:
-        return ((len(page), _differing(sessions, page, span)) for page, span in _pages(orders))
-
-    return compare("orders", pages, partial(_again, sessions, orders), patience_s)
-
-
-def _pages(orders: Orders) -> Iterator[tuple[Sequence[Order], Span]]:
-    """All orders, each page with the span of ids that it tells everything about."""
-    last: UUID | None = None
-    while True:
-        page = orders.page(last, PAGE)
-        end = page[-1].id if len(page) == PAGE else None
-        yield page, (last, end)
-        if end is None:
-            return
-        last = end
-
-
-def _again(sessions: Sessions, orders: Orders, ids: Sequence[UUID]) -> Mapping[UUID, str]:
-    differing: dict[UUID, str] = {}
-    for order_id in ids:
-        before = UUID(int=order_id.int - 1)
-        page = [order for order in orders.page(before, 1) if order.id == order_id]
-        differing |= _differing(sessions, page, (before, order_id))
-    return differing
+    return compare_pages("orders", orders.page, partial(_differing, sessions), patience_s)
 
 
 def _differing(sessions: Sessions, page: Collection[Order], span: Span) -> dict[UUID, str]:
@@ -121,7 +92,7 @@ def _differing(sessions: Sessions, page: Collection[Order], span: Span) -> dict[
 
 def _held(session: Session, span: Span) -> dict[UUID, Hold]:
     """The reservations of a span that hold or have sold something."""
-    after, up_to = (bound or end for bound, end in zip(span, (FIRST, LAST), strict=True))
+    after, up_to = span
     within = holds.c.state.in_((HELD, COMMITTED)), holds.c.order_id > after, holds.c.order_id <= up_to
     wanted = select(holds.c.order_id, holds.c.state, holds.c.expires_at, lines.c.product_id, lines.c.quantity)
     rows = session.execute(wanted.outerjoin(lines, lines.c.order_id == holds.c.order_id).where(*within))

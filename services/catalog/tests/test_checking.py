@@ -9,12 +9,12 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, update
 
-from catalog import checking
 from catalog.checking import see_books, see_reservations, see_sold
 from catalog.clients import Order, Orders
 from catalog.commands import main
 from catalog.models import COMMITTED, reservation_lines, reservations
 from catalog.settling import settle
+from common import side_by_side
 from common.checking import Finding
 from common.clock import now
 from common.database import Sessions
@@ -47,7 +47,7 @@ def order(order_id: UUID, lines: dict[int, int], status: str = "pending") -> Ord
 @pytest.fixture
 def told(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> Told:
     """Orders who knows all that other tests have sold, in pages of a few hundred."""
-    monkeypatch.setattr(checking, "PAGE", 200)
+    monkeypatch.setattr(side_by_side, "PAGE", 200)
     both = select(reservations.c.order_id, reservation_lines.c.product_id, reservation_lines.c.quantity)
     sold = both.join(reservation_lines, reservation_lines.c.order_id == reservations.c.order_id)
     lines: dict[UUID, dict[int, int]] = {}

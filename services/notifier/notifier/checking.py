@@ -13,24 +13,20 @@ from uuid import UUID
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from common.checking import MOST_SUSPECTS, Check, Seen, compare
+from common.checking import MOST_SUSPECTS, Check, Seen
 from common.clock import now
 from common.database import Sessions
+from common.side_by_side import Span, compare_pages
 from notifier.clients import Order, Orders
 from notifier.models import LEASE, MAILS, WAITING, Notification, State
 from notifier.queueing import DISPATCHED_FOR
 
-PAGE = 500
 CANCELLED = "cancelled"
 CONFIRMATION, CANCELLATION = "order_confirmation", "order_cancellation"
-FIRST, LAST = UUID(int=0), UUID(int=2**128 - 1)
 OVERDUE = timedelta(seconds=60)
 """A mail that is due for so long was not handed to a worker: the dispatcher looks every few seconds."""
 UNTRIED = 2 * DISPATCHED_FOR + LEASE
 """One that was handed over twice by then, and that no worker has taken."""
-
-Span = tuple[UUID, UUID]
-"""Orders' ids: after the first, up to the last."""
 
 
 def own_checks(sessions: Sessions, orders: Orders, patience_s: float) -> Iterator[Check]:
@@ -45,16 +41,7 @@ def own_checks(sessions: Sessions, orders: Orders, patience_s: float) -> Iterato
 
 def see_mails(sessions: Sessions, orders: Orders, patience_s: float) -> Seen:
     """Whether each order is confirmed once and each cancellation told once, and no others."""
-    return compare("orders", partial(_pages, sessions, orders), partial(_again, sessions, orders), patience_s)
-
-
-def _pages(sessions: Sessions, orders: Orders) -> Iterator[tuple[int, Mapping[UUID, str]]]:
-    last = FIRST
-    while last != LAST:
-        page = orders.page(None if last == FIRST else last, PAGE)
-        end = page[-1].id if len(page) == PAGE else LAST
-        yield len(page), _differing(sessions, page, (last, end))
-        last = end
+    return compare_pages("orders", orders.page, partial(_differing, sessions), patience_s)
 
 
 def see_fates(sessions: Sessions) -> Seen:
@@ -87,15 +74,6 @@ def _failed(session: Session) -> Sequence[UUID]:
     got_there = select(copy.id).where(same, copy.state == State.SENT).exists()
     failed = select(Notification.id).where(Notification.state == State.FAILED, ~got_there)
     return session.scalars(failed.order_by(Notification.due_at).limit(MOST_SUSPECTS + 1)).all()
-
-
-def _again(sessions: Sessions, orders: Orders, ids: Sequence[UUID]) -> Mapping[UUID, str]:
-    differing: dict[UUID, str] = {}
-    for order_id in ids:
-        before = UUID(int=order_id.int - 1)
-        page = [order for order in orders.page(before, 1) if order.id == order_id]
-        differing |= _differing(sessions, page, (before, order_id))
-    return differing
 
 
 def _differing(sessions: Sessions, page: Collection[Order], span: Span) -> dict[UUID, str]:

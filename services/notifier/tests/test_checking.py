@@ -9,13 +9,13 @@ from uuid import UUID
 import pytest
 from sqlalchemy import delete, update
 
+from common import side_by_side
 from common.clock import now
 from common.database import Sessions
 from common.http import opened_sister
 from common.ids import new_id
 from common.testing.badges import Badges
 from common.testing.sisters import FakeSister
-from notifier import checking
 from notifier.checking import see_fates, see_mails
 from notifier.clients import Orders
 from notifier.models import Notification, State
@@ -28,7 +28,7 @@ from .telling import cancelled, placed, registered
 @pytest.fixture
 def orders(sister: FakeSister, badges: Badges, monkeypatch: pytest.MonkeyPatch) -> Iterator[Orders]:
     """Orders, asked for two at a time."""
-    monkeypatch.setattr(checking, "PAGE", 2)
+    monkeypatch.setattr(side_by_side, "PAGE", 2)
     with opened_sister("orders", sister.url, "notifier", badges.key("notifier"), 5) as asked:
         yield Orders(asked)
 

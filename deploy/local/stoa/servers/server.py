@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -115,8 +115,15 @@ def base_environment(home: Path) -> dict[str, str]:
     return {"PATH": f"{path}:/usr/local/sbin:/usr/sbin:/sbin", "HOME": str(home), "LANG": "C.UTF-8"}
 
 
-def run_through(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str]:
-    """Run a command to its end and give its exit code and output; whatever interrupts us ends all its children too."""
+def run_through(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    interrupted: Callable[["subprocess.Popen[str]"], None] | None = None,
+) -> tuple[int, str]:
+    """Run a command to its end and give its exit code and output; what interrupts us ends it and all its children.
+
+    `interrupted` does so for a command that has work of its own to undo.
+    """
     process = subprocess.Popen(
         command,
         env=environment,
@@ -129,10 +136,14 @@ def run_through(command: Sequence[str], environment: Mapping[str, str]) -> tuple
     try:
         output, _ = process.communicate()
     except BaseException:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        (interrupted or _kill)(process)
         raise
     return process.returncode, output
+
+
+def _kill(process: "subprocess.Popen[str]") -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def tail(log: Path, lines: int = 15) -> str:
