@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.filesize import decimal
 
 from common.checking import PATIENCE_S, Finding, code_of
 from stoa import doctor as doctoring
@@ -122,7 +123,7 @@ def backup(folder: Annotated[Path, typer.Argument(help="Where it goes; a folder 
         at = house(read_settings())
         with at.alone(), step("copy six schemas"):
             made = back_up(local_stack(), folder)
-        console.print(f"{folder}: {made.bytes / 1024**2:.1f} MB, as of {made.taken_at:%F %T} UTC.", markup=False)
+        console.print(f"{folder}: {decimal(made.bytes)}, as of {made.taken_at:%F %T} UTC.", markup=False)
 
 
 @app.command()
