@@ -15,12 +15,12 @@ from uuid import UUID
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import AMQPException
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from common.broker import connect, dead_letter_name, declare_queue, disconnect, publish, queue_name
 from common.errors import Unavailable
 from common.events.hearers import HEARERS
-from common.leases import let_go, take
+from common.leases import Lease
 from common.letters import Done, Letter, Look, kept_headers, read_letters
 
 log = structlog.get_logger(__name__)
@@ -257,17 +257,14 @@ class DeadLetters:
     @asynccontextmanager
     async def _locked(self) -> AsyncIterator[None]:
         """While nobody else is at these letters."""
-        lease = await asyncio.to_thread(self._engine.connect)
-        try:
+        async with Lease(self._engine, self._lock) as lease:
             await self._take_turn(lease)
             yield
-        finally:
-            await asyncio.to_thread(let_go, lease)
 
-    async def _take_turn(self, lease: Connection) -> None:
+    async def _take_turn(self, lease: Lease) -> None:
         clock = asyncio.get_running_loop().time
         until = clock() + TURN_S
-        while not await asyncio.to_thread(take, lease, self._lock):
+        while not await lease.taken():
             if clock() > until:
                 raise Unavailable("somebody else is at these dead letters; ask again shortly")
             await asyncio.sleep(POLL_S)

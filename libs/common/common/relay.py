@@ -11,7 +11,7 @@ import orjson
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 from aio_pika.exceptions import AMQPError
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
 from common import outbox, tracing
@@ -19,7 +19,7 @@ from common.broker import Refused, connect, declare_delays, declare_events, disc
 from common.database import Sessions, retried
 from common.events.base import CONTENT_TYPE
 from common.events.hearers import is_heard
-from common.leases import let_go, still_held, take
+from common.leases import Lease
 from common.outbox import Unsent
 from common.running import Bell
 
@@ -82,25 +82,22 @@ class Relay:
             await disconnect(connection)
 
     async def _lead(self, connection: AbstractConnection) -> None:
-        lease = await asyncio.to_thread(self._engine.connect)
-        try:
-            while not await asyncio.to_thread(take, lease, self._lock):
+        async with Lease(self._engine, self._lock) as lease:
+            while not await lease.taken():
                 await asyncio.sleep(LEASE_POLL_S)
             while True:
                 channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
                 await declare_delays(channel)
                 await self._carry(await declare_events(channel), lease)
                 await _close(channel)
-        finally:
-            await asyncio.to_thread(let_go, lease)
 
-    async def _carry(self, exchange: AbstractExchange, lease: Connection) -> None:
+    async def _carry(self, exchange: AbstractExchange, lease: Lease) -> None:
         """Send until something is refused: that may have closed the channel, or may mean that a queue was deleted."""
         clock = asyncio.get_running_loop().time
         checked = clock()
         while True:
             if clock() - checked > LEASE_CHECK_S:
-                await asyncio.to_thread(still_held, lease, self._lock)
+                await lease.check()
                 checked = clock()
             rows = await asyncio.to_thread(self._read)
             if rows and await self._send(exchange, rows):

@@ -145,17 +145,17 @@ def test_the_process_sees_no_secret(file: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
-    ("code", "error", "expected"),
+    ("code", "within_s", "error", "expected"),
     [
-        ("import os; os.abort()", TooLarge, "too_large_unpacked"),
-        ("import time; time.sleep(60)", TooLarge, "too_large_unpacked"),
-        ("raise SystemExit(7)", Invalid, "invalid_workbook"),
+        ("import os; os.abort()", workbooks.WALL_S, TooLarge, "too_large_unpacked"),
+        ("import time; time.sleep(60)", 0.3, TooLarge, "too_large_unpacked"),
+        ("raise SystemExit(7)", workbooks.WALL_S, Invalid, "invalid_workbook"),
     ],
 )
 def test_however_the_process_ends_the_file_is_refused(
-    file: Path, monkeypatch: pytest.MonkeyPatch, code: str, error: type[Problem], expected: str
+    file: Path, monkeypatch: pytest.MonkeyPatch, code: str, within_s: float, error: type[Problem], expected: str
 ) -> None:
-    monkeypatch.setattr(workbooks, "WALL_S", 0.3)
+    monkeypatch.setattr(workbooks, "WALL_S", within_s)
     real = workbooks._run
     monkeypatch.setattr(workbooks, "_run", lambda command: real([command[0], "-c", code]))
 
