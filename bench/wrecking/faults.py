@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from stoa.stack import NOTIFIER_THREADS
 from wrecking.deliveries import deliver, last_said, repeated, unsend
 from wrecking.invariants import GATEWAY
+from wrecking.parcels import told
 from wrecking.proxy import Toxic, Way
+from wrecking.releases import FORGETS_OLD, READS_NEW, TAKES_AWAY, WRITES_BOTH, fill
 from wrecking.stack import Site
 
 SERVICES = ("auth", "catalog", "cart", "orders", "notifier", "realtime")
@@ -128,6 +130,18 @@ def _restarted(site: Site) -> Iterator[None]:
     yield
 
 
+@contextmanager
+def _renamed(site: Site) -> Iterator[None]:
+    """A column of orders gets another name in four releases."""
+    folder = site.running.folder
+    with told(site.url, site.running.token()):
+        site.roll_out("orders", WRITES_BOTH.write(folder))
+        fill(site.engine)
+        for release in (READS_NEW, FORGETS_OLD, TAKES_AWAY):
+            site.roll_out("orders", release.write(folder))
+    yield
+
+
 def _behind(*names: str) -> frozenset[str]:
     return frozenset().union(*(BEHIND.get(REPLICA.sub("", name), NONE) for name in names))
 
@@ -167,6 +181,7 @@ RESET = Fault(
 )
 ROLLING = Fault("restart every process, one after the other", _restarted, ALL - {GATEWAY}, lasts_s=0)
 ROLLING_TWO = Fault("restart every process, one after the other, with two of each service", _restarted, lasts_s=0)
+RENAMED = Fault("rename a column of orders by four releases, with two of each service", _renamed, lasts_s=0)
 SLOW_DATABASE = spoil("20 ms more to and from the database", Toxic(latency_s=0.02), Way.DOWN, "mysql", may_fail=NONE)
 SKEW = Fault(
     "cart and realtime killed beside others whose clock is an hour ahead, and events again",

@@ -9,6 +9,7 @@ from wrecking.faults import (
     FLUSH,
     FULL_OUTBOX,
     NONE,
+    RENAMED,
     REPEAT,
     RESET,
     ROLLING,
@@ -80,7 +81,11 @@ DEFAULT: Sequence[Group] = (
 
 TWO_OF_EACH = " ".join(f"{name}=2" for name in SERVICES)
 REPLICATED: Sequence[Group] = (
-    [kill(*(f"{name}-2" for name in SERVICES), called="one of two processes of each service, at once"), ROLLING_TWO],
+    [
+        kill(*(f"{name}-2" for name in SERVICES), called="one of two processes of each service, at once"),
+        ROLLING_TWO,
+        RENAMED,
+    ],
 )
 """On a stack of its own with two processes of each service."""
 

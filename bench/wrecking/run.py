@@ -26,6 +26,7 @@ from wrecking.ledger import Ledger
 from wrecking.load import Buyer, Turnstile, shop
 from wrecking.looking import Onlooker
 from wrecking.opening import invite, register, stock_up
+from wrecking.parcels import Misread
 from wrecking.picture import Window
 from wrecking.plan import Group
 from wrecking.recovery import NotRecovered, Probe
@@ -39,6 +40,7 @@ SLACK_S = 15.0
 """After recovery: what has piled up is worked off, and a breaker that was opened just then lets calls through again."""
 CONNECTIONS = 64
 BACK = "everything comes back by itself"
+READ = "what one release has written another reads"
 
 
 class Closes(Protocol):
@@ -106,6 +108,8 @@ class Havoc:
             row.recovery_s = await probe.seconds_since(mended)
         except (NotBack, NotRecovered, NotNow, ServerFailed) as failure:
             row.violations[BACK] = [str(failure)]
+        except Misread as failure:
+            row.violations[READ] = [str(failure)]
         ended = monotonic()
         checker.windows.append(Window(fault.name, begun, ended + SLACK_S, fault.may_fail))
         checker.copies += fault.copies

@@ -105,6 +105,13 @@ class Site:
         """Put new processes in the place of all services and workers, one after the other, as an update does."""
         self.running.house.restart(())
 
+    def roll_out(self, service: str, folder: Path) -> None:
+        """Migrate the schema as the release in this folder wants it, and run that from now on, process by process."""
+        house = self.running.house
+        house.places[service] = folder
+        house.migrate()
+        house.restart((service,))
+
     def flush_redis(self) -> None:
         """Empty all of Redis."""
         with redis.Redis(port=self.running.stack.redis.port) as client:

@@ -83,9 +83,9 @@ def uvicorn_command(factory: str, port: int, grace_s: int, more: Sequence[str]) 
     ]
 
 
-def code_of(service: str) -> str:
-    """A short name for the present state of what a service runs."""
-    return digest_of(ROOT / "services" / service / service, ROOT / "libs" / "common" / "common")
+def code_of(service: str, place: Path) -> str:
+    """A short name for the present state of what a service runs, whose folder this is."""
+    return digest_of(place / service, ROOT / "libs" / "common" / "common")
 
 
 def digest_of(*folders: Path) -> str:

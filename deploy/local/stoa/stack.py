@@ -64,6 +64,8 @@ class Stack:
     """By listener, the port at which services find it instead: whoever tests faults may stand in between."""
     backends: MakeBackends = native
     """Where database, cache and broker come from."""
+    places: Mapping[str, Path] = field(default_factory=dict)
+    """By service, the folder of another release of it that is run instead of this one's."""
 
     def __post_init__(self) -> None:
         at, port = self.settings.folder, self.settings.port_of
@@ -139,6 +141,9 @@ class Stack:
     def _sisters(self) -> dict[str, str]:
         return {f"STOA_{one.name.upper()}_URL": self.settings.addresses_of(one.name) for one in SERVICES}
 
+    def _place(self, name: str) -> Path:
+        return self.places.get(name, ROOT / "services" / name)
+
     def _replicas(self, name: str) -> list[str]:
         return self.settings.replicas_of(name)
 
@@ -167,25 +172,26 @@ class Stack:
         return own.get(name, {})
 
     def _web(self, service: Service, name: str) -> Web:
-        port = self.settings.port_of(name)
+        port, place = self.settings.port_of(name), self._place(service.name)
         return Web(
             name,
             uvicorn_command(f"{service.name}.main:build", port, service.grace_s, service.web),
-            self.service_environment(service.name) | {"STOA_CODE": code_of(service.name)},
+            self.service_environment(service.name) | {"STOA_CODE": code_of(service.name, place)},
             self.log(name),
-            ROOT / "services" / service.name,
+            place,
             port,
         )
 
     def _worker(self, service: Service, name: str) -> Worker:
         celery = [sys.executable, "-m", "celery", "-A", f"{service.name}.tasks:celery", "worker", *service.worker]
         calm = ["--without-gossip", "--without-mingle", "--loglevel", self.settings.log_level]
+        place = self._place(service.name)
         return Worker(
             name,
             yielding([*celery, *calm, "-n", f"{name}@%h"]),
-            self.service_environment(service.name) | {"STOA_CODE": code_of(service.name)},
+            self.service_environment(service.name) | {"STOA_CODE": code_of(service.name, place)},
             self.log(name),
-            ROOT / "services" / service.name,
+            place,
             f"{service.name}.jobs",
             self.rabbitmq,
         )
@@ -195,7 +201,7 @@ class Stack:
             service.name,
             [sys.executable, "-m", "alembic", "upgrade", "head"],
             self.service_environment(service.name) | {MARK: str(self.settings.folder)},
-            ROOT / "services" / service.name,
+            self._place(service.name),
             self.log(f"{service.name}-migration"),
         )
 

@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 from stoa.backends import MakeBackends, native
 from stoa.credentials import read_credentials
@@ -35,7 +36,8 @@ Step = Callable[[str], AbstractContextManager[None]]
 class House:
     """The stack on this machine; `step` is told what is being done, as a context manager.
 
-    `detours` are ports at which services find others instead, by listener; `backends` make the servers.
+    `detours` are ports at which services find others instead, by listener; `backends` make the servers. `places` may
+    name the folder of another release of a service, which is run from its next start on.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class House:
         self.settings = settings
         self._detours = detours or {}
         self._backends = backends
+        self.places: dict[str, Path] = {}
         self.supervisor = Supervisor(settings.folder, settings.log_megabytes)
         self._step = step
 
@@ -148,7 +151,13 @@ class House:
                 seed(self.settings)
 
     def _described(self) -> Stack:
-        return Stack(self.settings, read_credentials(self.settings), detours=self._detours, backends=self._backends)
+        return Stack(
+            self.settings,
+            read_credentials(self.settings),
+            detours=self._detours,
+            backends=self._backends,
+            places=self.places,
+        )
 
     def _raise_servers(self, stack: Stack) -> None:
         """Start them, and wait for the one that is needed first."""

@@ -128,12 +128,19 @@ def test_who_yields_does_so_to_other_sessions_too():
 
 
 def test_changed_code_changes_only_the_programs_that_run_it(stack, tmp_path, monkeypatch):
-    monkeypatch.setattr("stoa.stack.code_of", lambda service: "new" if service == "orders" else "old")
+    monkeypatch.setattr("stoa.stack.code_of", lambda service, _: "new" if service == "orders" else "old")
     changed = Stack(stack.settings, stack.credentials, stack.environment)
-    monkeypatch.setattr("stoa.stack.code_of", lambda _: "old")
+    monkeypatch.setattr("stoa.stack.code_of", lambda *_: "old")
     before = Stack(stack.settings, stack.credentials, stack.environment)
     pairs = zip(before.everything(), changed.everything(), strict=True)
     assert [old.name for old, new in pairs if old.environment != new.environment] == ["orders"]
+
+
+def test_another_release_of_a_service_is_run_from_its_own_folder(stack, tmp_path):
+    changed = Stack(stack.settings, stack.credentials, stack.environment, places={"catalog": tmp_path})
+    at = {each.name for each in (*changed.web, *changed.workers) if each.directory == tmp_path}
+    assert at == {"catalog", "catalog-worker"}
+    assert [each.service for each in changed.migrations if each.directory == tmp_path] == ["catalog"]
 
 
 def test_a_password_with_odd_characters_reaches_the_program_whole(stack, tmp_path):
