@@ -138,14 +138,19 @@ def _count(connection: Connection, asked: Any) -> int:
     return int(connection.scalar(asked) or 0)
 
 
-def _all(connection: Connection, schema: str, entity: Any) -> Any:
-    return connection.execute(select(_of(entity.__table__, schema)))
+def _all(connection: Connection, schema: str, entity: Any, *names: str) -> Any:
+    """All rows; only these columns, if some are named, as another release may know others."""
+    table = _of(entity.__table__, schema)
+    return connection.execute(select(*(table.c[name] for name in names or table.c.keys())))
+
+
+ENTRY = ("number", "user_id", "scope", "placement", "status", "total")
 
 
 def _orders(connection: Connection) -> dict[str, Entry]:
     entries = {
         str(row.id): Entry(row.number, str(row.user_id), row.scope, row.placement, row.status, row.total)
-        for row in _all(connection, "orders", Order)
+        for row in _all(connection, "orders", Order, "id", *ENTRY)
     }
     for row in _all(connection, "orders", OrderLine):
         lines = entries[str(row.order_id)].lines
