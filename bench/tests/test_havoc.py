@@ -107,6 +107,29 @@ def test_a_cancellation_is_unknown_until_it_is_answered() -> None:
     assert [(request.method, request.url.path) for request in shop.asked] == [("DELETE", "/api/orders/1/")] * 2
 
 
+def test_who_fills_the_cart_once_more_uses_no_key_again() -> None:
+    """The answer would be that of before, and the piece not in the cart."""
+    keys: list[str] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path == "/api/auth/login/":
+            return httpx2.Response(200, json=SESSION)
+        if request.url.path != "/api/cart/add_item/":
+            return httpx2.Response(200, json={})
+        keys.append(request.headers["Idempotency-Key"])
+        return problem(409, "insufficient_stock")
+
+    async def story() -> None:
+        wire = Wire("http://shop", 1, httpx2.MockTransport(answer))
+        chance = random.Random(1)  # noqa: S311 - to be repeated
+        buyer = load.CartBuyer(Account(wire, "x", "y"), load.Shelf([1], [1]), Ledger(), chance, "run")
+        for _ in range(3):
+            await buyer.act()
+
+    asyncio.run(story())
+    assert len(keys) == len(set(keys)) == 3
+
+
 def test_a_closed_turnstile_waits_for_who_is_inside_and_lets_nobody_in() -> None:
     seen: list[str] = []
 

@@ -46,7 +46,7 @@ def parcels(*answers: httpx.Response) -> Parcels:
 
 
 def test_what_was_told_is_read() -> None:
-    parcels(httpx.Response(200, json={"tracking": "at sea"})).read()
+    parcels(httpx.Response(200, json={"tracking": "at sea"})).read(["1"])
 
 
 @pytest.mark.parametrize(
@@ -54,4 +54,4 @@ def test_what_was_told_is_read() -> None:
 )
 def test_what_is_not_read_as_it_was_told_is_said_so(answer: httpx.Response) -> None:
     with pytest.raises(Misread, match="at sea|503 away"):
-        parcels(answer).read()
+        parcels(answer).read(["1"])

@@ -147,12 +147,15 @@ class CartBuyer(Buyer):
 
     is_clean: bool = False
     """Whether the cart is known to be empty."""
+    filled: int = 0
+    """Times that it was filled, ordered afterwards or not: what is added once more has another key."""
 
     async def act(self) -> None:
         """Fill the cart, order it, wait until it is empty. Raises NoAnswer and Stop."""
         if not self.is_clean:
             await self._clear()
         self.is_clean = False
+        self.filled += 1
         lines = self.shelf.choose(self.chance)
         for product, quantity in lines.items():
             if not await self._add(product, quantity):
@@ -171,7 +174,7 @@ class CartBuyer(Buyer):
 
     async def _add(self, product: int, quantity: int) -> bool:
         """Whether it lies in the cart; asked with the same key until that is known."""
-        key = f"{self.run}-{self.account.username}-{len(self.own)}-{product}"
+        key = f"{self.run}-{self.account.username}-{self.filled}-{product}"
         body = {"product_id": product, "quantity": quantity}
         ends = monotonic() + SETTLED_WITHIN_S
         while monotonic() < ends:
