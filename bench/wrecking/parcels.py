@@ -64,7 +64,7 @@ class Parcels:
 
 
 @contextmanager
-def told(url: str, token: str) -> Iterator[Parcels]:
+def told(url: str, token: str) -> Iterator[None]:
     """Tell while the block goes on, and read all of it once more at its end. Raises Misread."""
     over = Event()
     headers = {"Authorization": f"Bearer {token}"}
@@ -75,7 +75,7 @@ def told(url: str, token: str) -> Iterator[Parcels]:
         parcels = Parcels(http)
         telling = thread.submit(parcels.tell, over)
         try:
-            yield parcels
+            yield
         finally:
             over.set()
         telling.result()

@@ -12,54 +12,49 @@ from stoa.settings import ROOT
 
 
 @dataclass(frozen=True)
-class Web:
-    """A web process; it is ready when it says so itself."""
+class Program:
+    """One of ours; it needs nothing before its start, as schemas are migrated beforehand, and leaves nothing behind."""
 
     name: str
     command: list[str]
     environment: dict[str, str]
     log: Path
     directory: Path
-    port: int
-
-    @property
-    def ports(self) -> list[int]:
-        return [self.port]
-
-    def prepare(self) -> None:
-        """Its schema is migrated beforehand."""
-
-    def ready(self) -> bool:
-        return says_yes(f"http://127.0.0.1:{self.port}/readyz")
-
-    def clean_up(self) -> None:
-        """It leaves nothing behind."""
-
-
-@dataclass(frozen=True)
-class Worker:
-    """A Celery worker; it yields to what buyers wait for. Ready when the broker knows a consumer of its queue."""
-
-    name: str
-    command: list[str]
-    environment: dict[str, str]
-    log: Path
-    directory: Path
-    queue: str
-    broker: RabbitMq
 
     @property
     def ports(self) -> list[int]:
         return []
 
     def prepare(self) -> None:
-        """It needs nothing."""
+        """There is nothing to be done."""
+
+    def clean_up(self) -> None:
+        """There is nothing to be done."""
+
+
+@dataclass(frozen=True)
+class Web(Program):
+    """A web process; it is ready when it says so itself."""
+
+    port: int
+
+    @property
+    def ports(self) -> list[int]:
+        return [self.port]
+
+    def ready(self) -> bool:
+        return says_yes(f"http://127.0.0.1:{self.port}/readyz")
+
+
+@dataclass(frozen=True)
+class Worker(Program):
+    """A Celery worker; it yields to what buyers wait for. Ready when the broker knows a consumer of its queue."""
+
+    queue: str
+    broker: RabbitMq
 
     def ready(self) -> bool:
         return self.queue in self.broker.consumed_queues()
-
-    def clean_up(self) -> None:
-        """It leaves nothing behind."""
 
 
 @dataclass(frozen=True)

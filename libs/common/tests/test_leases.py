@@ -59,29 +59,34 @@ def test_who_has_lost_it_is_told(engine: Engine, kill: Callable[[int], None], is
     eventually(is_free)
 
 
-def test_who_is_cancelled_while_taking_it_leaves_it_free(engine: Engine, is_free: Callable[[], bool]) -> None:
-    """The statement goes on in its thread, before or after the lock is its own; only then is it let go."""
-    for moment in ("before_cursor_execute", "after_cursor_execute"):
-        under_way, go_on = threading.Event(), threading.Event()
+@pytest.mark.parametrize("moment", ["before_cursor_execute", "after_cursor_execute"])
+def test_who_is_cancelled_while_taking_it_lets_go_when_that_is_over(
+    engine: Engine, is_free: Callable[[], bool], moment: str
+) -> None:
+    """The statement goes on in its thread, before or after the lock is its own; nobody touches its connection."""
+    under_way, go_on, let_go = threading.Event(), threading.Event(), threading.Event()
+    let_go_beside: list[bool] = []
 
-        def stop_here(*args: Any, under_way: threading.Event = under_way, go_on: threading.Event = go_on) -> None:
-            if "GET_LOCK" in args[2]:
-                under_way.set()
-                go_on.wait(20)
+    def stop_here(*args: Any) -> None:
+        if "GET_LOCK" in args[2]:
+            under_way.set()
+            go_on.wait(20)
+            let_go_beside.append(let_go.is_set())
 
-        async def cancel(under_way: threading.Event = under_way, go_on: threading.Event = go_on) -> None:
-            taking = asyncio.create_task(take_it(engine))
-            await asyncio.to_thread(under_way.wait, 20)
-            taking.cancel()
-            await asyncio.sleep(0)
-            go_on.set()
-            with pytest.raises(asyncio.CancelledError):
-                await taking
+    async def cancel() -> None:
+        taking = asyncio.create_task(take_it(engine))
+        await asyncio.to_thread(under_way.wait, 20)
+        taking.cancel()
+        await asyncio.to_thread(let_go.wait, 0.3)  # in vain
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await taking
 
-        event.listen(engine, moment, stop_here)
-        asyncio.run(cancel())
-        event.remove(engine, moment, stop_here)
-        eventually(is_free)
+    event.listen(engine, moment, stop_here)
+    event.listen(engine, "invalidate", lambda *_: let_go.set())
+    asyncio.run(cancel())
+    eventually(is_free)
+    assert (let_go_beside, let_go.is_set()) == ([False], True)
 
 
 def test_who_is_cancelled_while_letting_go_lets_go_all_the_same(engine: Engine, is_free: Callable[[], bool]) -> None:
