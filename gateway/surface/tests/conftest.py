@@ -52,7 +52,7 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"surface: {config.getoption('--max-examples')} examples an operation, {drawn}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def sisters(signer: Signer) -> Iterator[Mapping[str, FakeSister]]:
     """Auth, catalog, cart and orders as the services see them from inside."""
     with fake_sister() as auth, fake_sister() as catalog, fake_sister() as cart, fake_sister() as orders:
@@ -62,7 +62,7 @@ def sisters(signer: Signer) -> Iterator[Mapping[str, FakeSister]]:
         yield {"auth": auth, "catalog": catalog, "cart": cart, "orders": orders}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def apps(
     new_schema: Callable[[Path], str],
     new_broker: Callable[[], Broker],
@@ -90,7 +90,7 @@ def apps(
         return {name: BUILD[name](**common, **own[name]) for name in SERVICES}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def platform(apps: dict[str, FastAPI], redis_url: str, signer: Signer, badges: Badges) -> Iterator[Platform]:
     """All six, running."""
     with Redis.from_url(redis_url.removesuffix("/0") + "/3") as redis:
@@ -99,7 +99,7 @@ def platform(apps: dict[str, FastAPI], redis_url: str, signer: Signer, badges: B
             yield platform
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cells(pytestconfig: pytest.Config) -> Counter[str]:
     """How many cells of the matrix were asked for; the end of the run says so."""
     return pytestconfig.stash.setdefault(CELLS, Counter())

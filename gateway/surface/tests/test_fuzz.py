@@ -25,7 +25,7 @@ PROMISED = [door for door in DOORS if door.path.startswith("/api/") and door.pat
 effort = settings(settings.get_profile("surface"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def promises() -> dict[str, Any]:
     """The documents, read when the first test begins: what to send for them takes longer to work out than to send."""
     return documents()
@@ -37,7 +37,7 @@ def promise(door: Door, promises: dict[str, Any]) -> Any:
     return of_one(promises[door.service], door.method, door.path)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def desk(platform: Platform, pytestconfig: pytest.Config) -> Iterator[GetDesk]:
     """The desk of a service, the same one each time."""
     thorough = pytestconfig.getoption("--max-examples") > A_FEW

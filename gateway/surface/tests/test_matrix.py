@@ -22,7 +22,7 @@ def looked_at() -> dict[str, FastAPI]:
     return described()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def bad(platform: Platform) -> dict[str, dict[str, Headers]]:
     """The tokens that are not good, for each service."""
     return {service: bad_tokens(platform, service) for service in SERVICES}

@@ -30,13 +30,14 @@ def task(new_app: NewApp, proxy: Proxy, broker: Broker) -> Task:
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> list[amqp.Connection]:
-    """The connections that are made from now on."""
+def made(monkeypatch: pytest.MonkeyPatch, proxy: Proxy) -> list[amqp.Connection]:
+    """The connections that are made through the door from now on."""
     connections: list[amqp.Connection] = []
     connect = amqp.Connection.connect
 
     def overhear(connection: amqp.Connection, *more: object) -> object:
-        connections.append(connection)
+        if connection.host == f"127.0.0.1:{proxy.port}":
+            connections.append(connection)
         return connect(connection, *more)
 
     monkeypatch.setattr(amqp.Connection, "connect", overhear)
