@@ -1,6 +1,6 @@
 """One stack for all tests of this folder, and the people who visit it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import httpx
 import pytest
@@ -12,6 +12,16 @@ from .site import Site, own_stack
 from .wreckage import Wreckage, wreck
 
 CROWD = 20
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure tells what the services complained of: their logs are gone with the stack."""
+    report = yield
+    site = item.funcargs.get("site")
+    if report.failed and isinstance(site, Site):
+        report.sections.append(("what the services complained of", site.complaints()))
+    return report
 
 
 @pytest.fixture(scope="session")

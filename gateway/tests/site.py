@@ -13,6 +13,7 @@ from types import FrameType
 import httpx
 import pytest
 
+from common.testing.servers import place
 from common.testing.waiting import eventually
 from stoa.servers import free_port_block
 from stoa.settings import PORTS, Settings
@@ -27,6 +28,8 @@ DOORS = (
 )
 """One path of each process behind the gateway."""
 UNSENT = re.compile(r"^stoa_outbox_unsent\{.*\} (\S+)$", re.MULTILINE)
+COMPLAINT = re.compile(r'"level": ?"(warning|error|critical)"')
+SHOWN = 10
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -56,6 +59,16 @@ class Site:
     def logs(self) -> Path:
         """What the processes have written."""
         return self.house.supervisor.log
+
+    def complaints(self) -> str:
+        """The last that each process has written of what went wrong."""
+        return "\n".join(
+            f"{log.stem}: {line}"
+            for log in sorted(self.logs.glob("*.log"))
+            for line in [line for line in log.read_text(errors="replace").splitlines() if COMPLAINT.search(line)][
+                -SHOWN:
+            ]
+        )
 
     def kill(self, *names: str) -> dict[str, int]:
         """End these processes by SIGKILL, with their children; the numbers they had."""
@@ -106,7 +119,7 @@ class Site:
 @contextmanager
 def own_stack() -> Iterator[Site]:
     """Bring a stack up on free ports, without rate limits; nothing of it is left however the block ends."""
-    with _ending_as_an_interrupt(), TemporaryDirectory(prefix="stoa-e2e-") as folder:
+    with _ending_as_an_interrupt(), TemporaryDirectory(prefix="stoa-e2e-", dir=place()) as folder:
         base = free_port_block(PORTS + 1)
         settings = Settings(
             run=Path(folder, "run"),

@@ -28,6 +28,7 @@ from realtime.noting import note_standing
 from realtime.ranking import read_ranking
 from realtime.rebuilding import rebuild_counts
 from realtime.settings import RealtimeSettings
+from realtime.usecases import take_turn
 
 from .bookkeeping import Books
 from .purchase import Purchase
@@ -61,8 +62,9 @@ def _rebuild(client: TestClient, sessions: Sessions, orders: Orders) -> int:
 
 
 def _spoil(sessions: Sessions) -> None:
-    """Whatever has befallen the counts."""
+    """Whatever has befallen the counts, between two batches."""
     with sessions.begin() as session:
+        take_turn(session)
         session.execute(update(Sold).values(sold=Sold.sold + 1000))
         session.execute(delete(SoldIn))
 

@@ -70,7 +70,7 @@ def _containers(stack: ExitStack) -> Servers:
 def _native(stack: ExitStack) -> Servers:
     from stoa.servers import MariaDb, RabbitMq, Redis, free_port_block, running
 
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stoa-tests-", dir=_place())))
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stoa-tests-", dir=place())))
     base = free_port_block(10)
     password = secrets.token_hex(8)
     mysql = stack.enter_context(running(MariaDb(folder / "mysql", base, password)))
@@ -79,7 +79,7 @@ def _native(stack: ExitStack) -> Servers:
     return Servers(mysql.root_url(), rabbit.url(), rabbit.management_url, redis.url())
 
 
-def _place() -> Path | None:
+def place() -> Path | None:
     """In memory where there is plenty, so that no test waits for a disk that is busy with something else."""
     try:
         plenty = shutil.disk_usage(MEMORY).free >= MEMORY_WANTED
