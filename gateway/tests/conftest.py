@@ -18,9 +18,9 @@ CROWD = 20
 def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A failure tells what the services complained of: their logs are gone with the stack."""
     report = yield
-    site = item.funcargs.get("site")
-    if report.failed and isinstance(site, Site):
-        report.sections.append(("what the services complained of", site.complaints()))
+    for site in item.funcargs.values():
+        if report.failed and isinstance(site, Site):
+            report.sections.append(("what the services complained of", site.complaints()))
     return report
 
 

@@ -22,8 +22,10 @@ from .site import PATIENCE_S, Site, own_stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
-MOST = 300
+MOST = 1000
 """Orders of one buyer at most."""
+PAUSE_S = 0.2
+"""Between two orders of one buyer, so that they go on for longer than a look at all numbers and a backup take."""
 BUYERS = 2
 
 
@@ -37,7 +39,7 @@ class Trade:
     def buy(self, buyer: Person, product: int) -> None:
         """One order after the other, every fourth of them cancelled."""
         for number in range(MOST):
-            if self.over.is_set():
+            if self.over.wait(PAUSE_S):
                 return
             key, pieces = str(uuid4()), 1 + number % 3
             order = served(lambda key=key, pieces=pieces: buyer.order(product, pieces, key))["id"]
