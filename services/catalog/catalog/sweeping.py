@@ -8,7 +8,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from catalog.clients import Orders
@@ -54,6 +54,11 @@ def _ask(orders: Orders, order_id: UUID) -> str | None:
 
 
 def _expired(sessions: Sessions) -> Sequence[UUID]:
+    """Some expired holds, in another order each time.
+
+    After failures in a row only one question gets through at a time: if that were always about the oldest hold, an
+    order that orders can never tell of would keep all others from being asked about.
+    """
     moment = now()
     hold = Reservation
     with sessions.begin() as session:
@@ -61,7 +66,7 @@ def _expired(sessions: Sessions) -> Sequence[UUID]:
             select(hold.order_id)
             .where(hold.state == HELD, hold.expires_at < moment - GRACE)
             .where(or_(hold.asked_at.is_(None), hold.asked_at < moment - ASK_AGAIN))
-            .order_by(hold.expires_at)
+            .order_by(func.rand())
             .limit(BATCH)
         ).all()
 

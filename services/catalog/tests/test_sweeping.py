@@ -5,17 +5,20 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
+from sqlalchemy import func, select
 
 from catalog.clients import Orders
-from catalog.models import Reservation
+from catalog.models import HELD, Reservation
 from catalog.settings import CatalogSettings
 from catalog.storage import FolderStore
-from catalog.sweeping import sweep_holds, tidy
+from catalog.sweeping import GRACE, sweep_holds, tidy
+from common.clock import now
 from common.database import Sessions
+from common.errors import Unavailable
 from common.http import Sister
 from common.ids import new_id
 from common.service_tokens import Badge
@@ -44,13 +47,22 @@ def answer(orders: FakeSister, order_id: UUID, status: int, outcome: str) -> Non
 
 
 @pytest.fixture(autouse=True)
-def unhurried(orders: FakeSister) -> Iterator[None]:
+def unhurried(shop: Any, orders: FakeSister) -> Iterator[None]:
     """Orders cannot tell, until a test says what it answers; nothing is left over for the next test."""
     orders.answer("POST", "/internal/orders/", lambda *_: (503, {}))
     yield
     orders.answers.clear()
     orders.answer("POST", "/internal/orders/", lambda *_: (200, {"outcome": "cancelled"}))
+    eventually(lambda: not _waiting(shop))
     orders.asked.clear()
+
+
+def _waiting(shop: Any) -> int:
+    """How many expired holds orders has still to be asked about."""
+    hold = Reservation
+    held = select(func.count()).where(hold.state == HELD, hold.asked_at.is_(None), hold.expires_at < now() - GRACE)
+    with shop.sessions.begin() as session:
+        return int(session.scalar(held))
 
 
 def test_an_expired_hold_of_a_cancelled_order_is_given_back(shop: Any, orders: FakeSister) -> None:
@@ -117,6 +129,36 @@ def test_an_order_that_gets_no_answer_does_not_hold_up_the_others(shop: Any, ord
 
     eventually(lambda: shop.counters(product) == (10, 4, 0))
     assert shop.hold(shop.wish({product: 4}, order_ids[silent]))[0]["outcome"] == "held"
+
+
+class OneAtATime:
+    """Orders behind a breaker that lets one question of each sweep through; never an answer about `silent`."""
+
+    def __init__(self, silent: UUID) -> None:
+        self.silent = silent
+        self.open = True
+
+    def resolve(self, order_id: UUID) -> str:
+        """Cancelled, to the first question of a sweep, if that is about another."""
+        let_through, self.open = self.open, False
+        if not let_through or order_id == self.silent:
+            raise Unavailable("orders does not answer", code="orders_unavailable")
+        return "cancelled"
+
+
+def test_an_order_that_never_gets_an_answer_is_not_always_the_one_question_that_a_breaker_lets_through(
+    shop: Any, sessions: Sessions
+) -> None:
+    product = shop.add()["id"]
+    silent, other = new_id(), new_id()
+    shop.hold(shop.wish({product: 4}, silent, EXPIRED - 60), shop.wish({product: 4}, other, EXPIRED))
+    orders = OneAtATime(silent)
+
+    for _ in range(100):
+        orders.open = True
+        sweep_holds(sessions, cast(Orders, orders), "EUR")
+
+    assert shop.counters(product) == (10, 4, 0)
 
 
 def test_files_that_have_had_their_time_are_thrown_away(sessions: Sessions, tmp_path: Path) -> None:
