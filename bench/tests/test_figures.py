@@ -110,6 +110,15 @@ def test_a_cold_start_begins_with_what_a_clone_has(tmp_path):
     assert sorted(str(path.relative_to(tmp_path / "there")) for path in there) == sorted(kept)
 
 
+@pytest.fixture
+def _interruptible():
+    """A shell has switched that off for what it starts with &."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_a_start_that_is_interrupted_undoes_what_it_has_begun(tmp_path):
     begun = tmp_path / "begun"
     undoing = f"trap 'rm {begun}; exit 1' TERM; touch {begun}; sleep 60 & wait"
