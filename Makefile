@@ -7,8 +7,12 @@ PINS := requirements-dev.txt $(wildcard services/*/requirements.txt) gateway/por
 ifdef TLS
 export STOA_TLS := on
 endif
+ifdef DOCKER
+export STOA_DOCKER := $(if $(filter 0 off,$(DOCKER)),off,on)
+endif
 
 # What of the machine is needed beyond the servers.
+up: WITH := stack
 e2e screenshots: WITH := browser
 test: WITH := browser promtool
 check-alerts: WITH := promtool
@@ -25,7 +29,7 @@ test-%: export PYTHONDONTWRITEBYTECODE =
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9<>-]+:.*## / { printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-up: bootstrap ## Install what is missing, start everything natively, print URLs and demo accounts (TLS=1: by https)
+up: bootstrap ## Install what is missing, start everything natively, print URLs and demo accounts (TLS=1: by https; DOCKER=1: in containers)
 	@$(BIN)/stoa up
 
 down: ## Stop everything
@@ -63,7 +67,7 @@ check: lint ## The same, and the tests that need no server
 	@$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder -m unit $(a)
 
 check-alerts: bootstrap ## Check the alerts for Prometheus, and that each fires when it should and only then
-	@cd deploy/observability && promtool check config prometheus.yaml && promtool test rules alerts_test.yaml
+	@cd deploy/observability && promtool check config prometheus.yaml prometheus.containers.yaml && promtool test rules alerts_test.yaml
 
 check-deploy: bootstrap ## Build the manifests for Kubernetes and hold them against its schemas (needs kubectl)
 	@deploy/k8s/check.sh
@@ -137,7 +141,8 @@ screenshots: bootstrap ## Take the pictures of the pages that README shows, of a
 lock: bootstrap ## Resolve all pins again
 	@$(BIN)/stoa lock
 
-clean: down ## Stop everything and delete its data, logs and caches; .venv stays
+clean: ## Stop everything and delete its data, logs and caches; .venv stays
+	@[ ! -x $(BIN)/stoa ] || $(BIN)/stoa clean
 	@rm -rf .run .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 bootstrap:

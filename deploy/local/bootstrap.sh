@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes a fresh checkout ready to run: servers from apt, Python packages with pinned hashes into .venv, the mailbox into its own.
-# With the word "browser" also the Chromium that tests of the pages are run in, with "promtool" what checks the alerts.
+# With the word "browser" also the Chromium that tests of the pages are run in, with "promtool" what checks the alerts; with
+# "stack" no servers where the stack will run in containers.
 # A repeat with nothing to do takes less than a second; an interrupted run is repaired by the next one.
 set -euo pipefail
 
@@ -56,15 +57,25 @@ step() { # step "what is done" command...: runs it into the log, shows that it g
 # --- servers and tools from apt
 
 missing_packages() {
-    command -v mariadbd >/dev/null || echo mariadb-server
-    command -v rabbitmq-server >/dev/null || echo rabbitmq-server
-    command -v redis-server >/dev/null || echo redis-server
+    if ! wants stack || ! in_containers; then
+        command -v mariadbd >/dev/null || echo mariadb-server
+        command -v rabbitmq-server >/dev/null || echo rabbitmq-server
+        command -v redis-server >/dev/null || echo redis-server
+    fi
     [ -n "$(find_python)" ] || echo python3 python3-venv
     ! wants browser || [ -n "$(find_browser)" ] || echo chromium
     ! wants promtool || command -v promtool >/dev/null || echo prometheus
 }
 
 wants() { case $WITH in *" $1 "*) ;; *) return 1 ;; esac }
+
+in_containers() { # as `stoa.containers.choosing` decides it
+    case ${STOA_DOCKER-$(sed -n 's/^STOA_DOCKER=//p' .env 2>/dev/null)} in
+        on) return 0 ;;
+        off) return 1 ;;
+    esac
+    [ -e "${STOA_RUN-.run}/containers" ] || { [ ! -e "${STOA_RUN-.run}/mysql" ] && timeout 10 docker info >/dev/null 2>&1; }
+}
 
 find_python() { # the first Python from 3.11 on that can make a virtual environment; STOA_PYTHON names another
     local name

@@ -8,7 +8,8 @@ from playwright.sync_api import Browser
 
 from .browsing import Reader, chromium
 from .people import Person, Visitor, all_at_once, register, sign_in
-from .site import Site, own_stack
+from .places import own_stack
+from .site import Site
 from .wreckage import Wreckage, wreck
 
 CROWD = 20
@@ -52,8 +53,7 @@ def stranger(http: httpx.Client) -> Visitor:
 @pytest.fixture(scope="session")
 def admin(site: Site, http: httpx.Client) -> Person:
     """The administrator whom the start has made."""
-    settings = site.house.settings
-    return sign_in(http, settings.admin_username, settings.admin_password)
+    return sign_in(http, site.settings.admin_username, site.settings.admin_password)
 
 
 @pytest.fixture

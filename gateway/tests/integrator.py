@@ -11,6 +11,7 @@ from threading import Thread
 import orjson
 
 from .people import Json
+from .site import Site
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ class Integrator:
 
 
 @contextmanager
-def listening() -> Iterator[Integrator]:
-    """An integrator on a free loopback port, until the block ends."""
+def listening(site: Site) -> Iterator[Integrator]:
+    """An integrator on a free port of this machine, which the site can visit, until the block ends."""
     integrator = Integrator()
 
     class Clerk(BaseHTTPRequestHandler):
@@ -62,9 +63,9 @@ def listening() -> Iterator[Integrator]:
         def log_message(self, *_: object) -> None:
             """It talks to nobody."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Clerk) as server:
+    with ThreadingHTTPServer((site.listening_on, 0), Clerk) as server:
         server.daemon_threads = True
-        integrator.url = f"http://127.0.0.1:{server.server_address[1]}/stoa"
+        integrator.url = f"http://{site.machine}:{server.server_address[1]}/stoa"
         Thread(target=server.serve_forever, daemon=True).start()
         yield integrator
         server.shutdown()

@@ -17,8 +17,8 @@ class Operator:
     """Says `stoa …` as if the site were this checkout's own stack."""
 
     def __init__(self, site: Site) -> None:
-        settings = site.house.settings
-        names = ("run", "env", "port", "port_base", "rate_limits")
+        settings = site.settings
+        names = ("run", "env", "docker", "port", "port_base", "rate_limits")
         self._variables = {f"STOA_{name.upper()}": str(getattr(settings, name)) for name in names}
 
     def say(self, *words: str) -> tuple[int, str]:

@@ -11,7 +11,7 @@ import httpx
 
 from common.testing.waiting import eventually
 
-from .site import PATIENCE_S, Site
+from .site import PATIENCE_S, Letter, Site
 
 PASSWORD = "figs and olives 7"
 PROBLEM = "application/problem+json"
@@ -135,18 +135,11 @@ def wait_for_numbers(visitor: Visitor, product: int, stock: int, sold: int, seco
     eventually(agree, seconds)
 
 
-def mails_to(site: Site, *emails: str) -> list[Json]:
+def mails_to(site: Site, *emails: str) -> list[Letter]:
     """What lies in the mailbox for these addresses, newest first."""
-    found: list[Json] = []
-    page = pages = 1
-    while page <= pages:
-        answer = httpx.get(f"{site.mailbox}/api/messages/", params={"page": page}, timeout=60, trust_env=False)
-        said = ok(answer)
-        found += [mail for mail in said["data"] if any(email in mail["recipients_envelope"] for email in emails)]
-        page, pages = page + 1, said["meta"]["pages_total"]
-    return found
+    return site.letters(*emails)
 
 
 def subjects_to(site: Site, *emails: str) -> Counter[str]:
     """The subjects of the mails to these addresses, and how often each came."""
-    return Counter(mail["subject"] for mail in mails_to(site, *emails))
+    return Counter(mail.subject for mail in mails_to(site, *emails))

@@ -1,24 +1,20 @@
-"""The whole stack in a folder of its own, started by the code of `make up`, and what only tests may do to it."""
+"""A whole running stack as the tests of this folder see it, and what only they may do to it."""
 
-import os
 import re
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from email import message_from_string, policy
 from types import FrameType
 
 import httpx
-import pytest
 
-from common.testing.servers import place
 from common.testing.waiting import eventually
-from stoa.servers import free_port_block
-from stoa.settings import PORTS, Settings
-from stoa.stack import Stack
-from stoa.starting import DEAD, House
+from stoa.containers import Fleet
+from stoa.settings import Settings
+from stoa.starting import House
 
 PATIENCE_S = 100.0
 """For what takes a few seconds on an idle machine."""
@@ -27,6 +23,7 @@ DOORS = (
     *("/api/realtime/products/", "/api/health/"),
 )
 """One path of each process behind the gateway."""
+BROKER_METRICS = "/metrics/detailed?family=queue_coarse_metrics&family=queue_consumer_count"
 UNSENT = re.compile(r"^stoa_outbox_unsent\{.*\} (\S+)$", re.MULTILINE)
 COMPLAINT = re.compile(r'"level": ?"(warning|error|critical)"')
 SHOWN = 10
@@ -34,79 +31,110 @@ ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
-class Site:
-    """A running stack."""
+class Letter:
+    """A mail as it lies in the mailbox."""
 
-    house: House
-    stack: Stack
+    subject: str
+    source: str
+
+    @property
+    def text(self) -> str:
+        """Its plain text."""
+        body = message_from_string(self.source, policy=policy.default).get_body(("plain",))
+        return body.get_content() if body else ""
+
+
+class Site(ABC):
+    """A running stack. Processes are called as `stoa status` calls them natively: orders, catalog-worker, redis."""
+
+    house: House | Fleet
+    machine: str
+    """How its processes call the machine that the tests run on."""
+    listening_on: str
+    """Where on that machine they can reach somebody."""
+
+    @property
+    def settings(self) -> Settings:
+        """What it was started with."""
+        return self.house.settings
 
     @property
     def url(self) -> str:
         """The one URL that clients know."""
-        return self.house.settings.url
+        return self.settings.url
 
     @property
     def sockets(self) -> str:
         """The same for WebSockets."""
         return f"ws{self.url.removeprefix('http')}"
 
-    @property
-    def mailbox(self) -> str:
-        """Where the mails can be read."""
-        return self.stack.mailbox.url
+    @abstractmethod
+    def letters(self, *emails: str) -> list[Letter]:
+        """What lies in the mailbox for these addresses, newest first."""
 
-    @property
-    def logs(self) -> Path:
-        """What the processes have written."""
-        return self.house.supervisor.log
+    @abstractmethod
+    def written(self) -> dict[str, str]:
+        """What each process has written."""
 
-    def complaints(self) -> str:
-        """The last that each process has written of what went wrong."""
-        return "\n".join(
-            f"{log.stem}: {line}"
-            for log in sorted(self.logs.glob("*.log"))
-            for line in [line for line in log.read_text(errors="replace").splitlines() if COMPLAINT.search(line)][
-                -SHOWN:
-            ]
-        )
+    @abstractmethod
+    def numbers(self, *names: str) -> dict[str, int]:
+        """The present number of each process; 0 for one that does not run."""
 
+    @abstractmethod
     def kill(self, *names: str) -> dict[str, int]:
         """End these processes by SIGKILL, with their children; the numbers they had."""
-        states = self.house.supervisor.states()
-        had = {name: states[name].pid for name in names}
-        for pid in had.values():
-            os.killpg(pid, signal.SIGKILL)
-        return had
+
+    @abstractmethod
+    def stop(self, name: str) -> None:
+        """Stop a process as an operator would, until it is let run again."""
+
+    @abstractmethod
+    def let(self, name: str) -> None:
+        """Let a stopped process run again, and do not wait for it."""
+
+    @abstractmethod
+    def is_ready(self) -> bool:
+        """Whether every process says so."""
+
+    @abstractmethod
+    def metrics(self, name: str) -> str:
+        """What a service, the gateway or the broker tells Prometheus."""
+
+    @abstractmethod
+    def root_url(self, schema: str) -> str:
+        """A way into a schema with all rights."""
+
+    def start(self, *names: str) -> None:
+        """Start stopped processes and wait until all are served."""
+        for name in names:
+            self.let(name)
+        self._wait_until_served()
 
     def wait_for_others(self, had: dict[str, int]) -> None:
         """Return once a new process stands in the place of each killed one, and all are served."""
 
         def there() -> bool:
-            states = self.house.supervisor.states()
-            return all(states[name].pid not in (0, pid) for name, pid in had.items())
+            now = self.numbers(*had)
+            return all(now[name] not in (0, number) for name, number in had.items())
 
         eventually(there, PATIENCE_S)
         self._wait_until_served()
 
-    def stop(self, name: str) -> None:
-        """Stop a process as an operator would, until `start`."""
-        self.house.supervisor.stop(name)
-        eventually(lambda: self.house.supervisor.states()[name].word in DEAD, PATIENCE_S)
-
-    def start(self, *names: str) -> None:
-        """Start stopped processes and wait until all are served."""
-        for name in names:
-            self.house.supervisor.start(name)
-        self._wait_until_served()
-
     def unsent(self, name: str) -> int:
         """How many events of a service have not come to the broker yet."""
-        answer = httpx.get(f"{self.house.settings.address_of(name)}/metrics", timeout=PATIENCE_S, trust_env=False)
-        return sum(int(float(count)) for count in UNSENT.findall(answer.text))
+        return sum(int(float(count)) for count in UNSENT.findall(self.metrics(name)))
+
+    def complaints(self) -> str:
+        """The last that each process has written of what went wrong."""
+        return "\n".join(
+            f"{name}: {line}"
+            for name, text in self.written().items()
+            for line in [line for line in text.splitlines() if COMPLAINT.search(line)][-SHOWN:]
+        )
 
     def _wait_until_served(self) -> None:
         """Return once every process is ready and the gateway has noticed."""
-        eventually(lambda: all(server.ready() for server in self.stack.everything()), PATIENCE_S)
+        eventually(self.is_ready, PATIENCE_S)
         eventually(lambda: all(self._is_served(path) for path in DOORS), PATIENCE_S)
 
     def _is_served(self, path: str) -> bool:
@@ -117,48 +145,24 @@ class Site:
 
 
 @contextmanager
-def own_stack() -> Iterator[Site]:
-    """Bring a stack up on free ports, without rate limits; nothing of it is left however the block ends."""
-    with _ending_as_an_interrupt(), TemporaryDirectory(prefix="stoa-e2e-", dir=place()) as folder:
-        base = free_port_block(PORTS + 1)
-        settings = Settings(
-            run=Path(folder, "run"),
-            env="test",
-            port=base + PORTS,
-            port_base=base,
-            rate_limits="off",
-            traces="on",
-            _env_file=None,
-        )
-        house = House(settings, lambda _: nullcontext())
-        try:
-            yield Site(house, _up(house))
-        finally:
-            for number in ENDINGS:
-                signal.signal(number, signal.SIG_IGN)
-            house.down()
+def ending_as_an_interrupt() -> Iterator[Callable[[], None]]:
+    """Let SIGTERM and SIGHUP end the tests as Ctrl-C does, so that what was started is taken down.
 
-
-def _up(house: House) -> Stack:
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("STOA_")]:
-            patch.delenv(name)
-        patch.setenv("STOA_WEBHOOK_ALLOW_PRIVATE", "true")  # the integrator of these tests lives on this machine
-        patch.setenv("STOA_CATALOG_TIMEOUT_S", "5")  # a busy machine is no dead sister
-        return house.up()
-
-
-@contextmanager
-def _ending_as_an_interrupt() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the tests as Ctrl-C does, so that what was started is taken down."""
+    Gives what is to be called before that, so that no further one interrupts it.
+    """
     before = {number: signal.getsignal(number) for number in ENDINGS}
     for number in ENDINGS:
         signal.signal(number, _interrupt)
     try:
-        yield
+        yield _ignore_further
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _ignore_further() -> None:
+    for number in ENDINGS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -29,9 +29,9 @@ def test_killed_processes_come_back_by_themselves_and_are_served_again(
     wreckage: Wreckage, site: Site, stranger: Visitor, ada: Person
 ) -> None:
     assert wreckage.killed.keys() == SERVICES | {"catalog-worker", "notifier-worker"}
-    states = site.house.supervisor.states()
-    for name, pid in wreckage.killed.items():
-        assert states[name].pid not in (0, pid)
+    now = site.numbers(*wreckage.killed)
+    for name, number in wreckage.killed.items():
+        assert now[name] not in (0, number)
     ok(stranger.get("/api/health/"))
     for path in ("/api/auth/me/", "/api/cart/", "/api/orders/", "/api/notifications/"):
         ok(ada.get(path))

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 @contextmanager
 def altered(site: Site, schema: str, change: str, back: str, **values: object) -> Iterator[None]:
     """A schema with something changed in it, until the block ends."""
-    engine = create_engine(site.stack.mysql.root_url(schema), isolation_level="AUTOCOMMIT")
+    engine = create_engine(site.root_url(schema), isolation_level="AUTOCOMMIT")
     try:
         with engine.connect() as connection:
             assert connection.execute(text(change), values).rowcount == 1

@@ -41,7 +41,7 @@ HIDDEN = [
 
 def _raw(site: Site, method: str, path: str, headers: dict[str, str]) -> tuple[int, str, bytes]:
     """A request whose path nobody tidies up on the way."""
-    settings = site.house.settings
+    settings = site.settings
     connection = http.client.HTTPConnection(settings.host, settings.port, timeout=60)
     try:
         connection.request(method, path, headers=headers)

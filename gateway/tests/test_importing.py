@@ -29,7 +29,7 @@ def take_in(site: Site, tmp_path: Path) -> Callable[[str, bytes], tuple[int, str
     def run(name: str, content: bytes) -> tuple[int, str]:
         file = tmp_path / name
         file.write_bytes(content)
-        settings = site.house.settings
+        settings = site.settings
         account = ["--admin-username", settings.admin_username, "--admin-password", settings.admin_password]
         done = CliRunner().invoke(cli.app, ["import", str(file), "--url", site.url, *account])
         return done.exit_code, " ".join(done.output.split())

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import httpx
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families as families_in
@@ -12,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families as families_
 from stoa.servers import SCHEMAS
 from stoa.settings import ROOT
 
-from .site import PATIENCE_S, Site
+from .site import Site
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -22,7 +21,6 @@ OTHERS = re.findall(r"^\| `((?:rabbitmq|traefik)_\w+)` \|", PAGE, re.MULTILINE)
 RULES = yaml.safe_load((ROOT / "deploy/observability/alerts.yaml").read_text())["groups"][0]["rules"]
 SELECTOR = re.compile(r"\b((?:stoa|rabbitmq|traefik)_\w+)(\{[^}]*\})?")
 MATCHER = re.compile(r'(\w+)(=~?)"([^"]*)"')
-DETAILED = "metrics/detailed?family=queue_coarse_metrics&family=queue_consumer_count"
 
 
 class Family(NamedTuple):
@@ -49,14 +47,10 @@ def _told(text: str) -> Iterator[Family]:
             yield Family(name, family.type, frozenset(label for it in family.samples for label in it.labels) - {"le"})
 
 
-def _read(url: str) -> str:
-    return httpx.get(url, timeout=PATIENCE_S, trust_env=False).text
-
-
 @pytest.mark.parametrize("service", SCHEMAS)
 def test_a_service_tells_what_is_written_of_it_and_nothing_else(site: Site, service: str) -> None:
     documented = {family.name: family for family in _documented(service)}
-    told = {family.name: family for family in _told(_read(f"{site.house.settings.address_of(service)}/metrics"))}
+    told = {family.name: family for family in _told(site.metrics(service))}
     assert told.keys() == documented.keys()
     assert {name: it.type for name, it in told.items()} == {name: it.type for name, it in documented.items()}
     sampled = {name: it.labels for name, it in told.items() if it.labels}
@@ -66,12 +60,12 @@ def test_a_service_tells_what_is_written_of_it_and_nothing_else(site: Site, serv
 def test_what_is_in_the_tables_is_told_with_its_labels(site: Site) -> None:
     """These have samples from the first question on, so that nothing above has passed for want of any."""
     for service, name in (("catalog", "stoa_catalog_imports"), ("notifier", "stoa_notifier_mails")):
-        told = {it.name: it for it in _told(_read(f"{site.house.settings.address_of(service)}/metrics"))}
+        told = {it.name: it for it in _told(site.metrics(service))}
         assert told[name].labels == {"service", "state"}
 
 
 def test_the_names_of_others_that_the_page_gives_are_told_too(site: Site) -> None:
-    told = "".join(map(_read, _asked(site)))
+    told = "".join(_told_by_all(site))
     assert len(OTHERS) >= 4
     assert [name for name in OTHERS if not re.search(rf"^{name}(_bucket)?\{{", told, re.MULTILINE)] == []
 
@@ -79,14 +73,12 @@ def test_the_names_of_others_that_the_page_gives_are_told_too(site: Site) -> Non
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
 def test_what_an_alert_asks_for_is_there(site: Site, rule: dict[str, str]) -> None:
     """An alert whose selector fits nothing would be quiet for ever. Codes of errors are what a healthy stack lacks."""
-    told = [it for url in _asked(site) for family in families_in(_read(url)) for it in family.samples]
+    told = [it for text in _told_by_all(site) for family in families_in(text) for it in family.samples]
     for name, matchers in SELECTOR.findall(rule["expr"]):
         wanted = {label: re.compile(value) for label, _, value in MATCHER.findall(matchers) if label != "code"}
         fitting = [it for it in told if it.name == name and all(w.fullmatch(it.labels[n]) for n, w in wanted.items())]
         assert fitting, f"{name}{matchers}"
 
 
-def _asked(site: Site) -> list[str]:
-    services = [f"{site.house.settings.address_of(service)}/metrics" for service in SCHEMAS]
-    broker = f"http://127.0.0.1:{site.stack.rabbitmq.prometheus_port}/{DETAILED}"
-    return [*services, broker, f"{site.stack.gateway.ops_url}/metrics"]
+def _told_by_all(site: Site) -> list[str]:
+    return [site.metrics(name) for name in (*SCHEMAS, "rabbitmq", "gateway")]

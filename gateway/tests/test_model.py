@@ -64,7 +64,7 @@ class Life(RuleBasedStateMachine):
     @initialize(target=wishes, wanted=st.lists(st.tuples(BUYER, ITEMS), min_size=3, max_size=3))
     def open(self, wanted: list[tuple[str, list[Item]]]) -> MultipleResults[Wish]:
         """A walk begins with a few orders: which rules it takes at all is left to chance."""
-        known = self.site.house.settings
+        known = self.site.settings
         self.admin = sign_in(self.http, known.admin_username, known.admin_password)
         self.people: dict[str, Person] = {buyer: register(self.http, buyer) for buyer in BUYERS} | {"admin": self.admin}
         self.shop = Shop()

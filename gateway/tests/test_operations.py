@@ -26,7 +26,7 @@ def indigestible(site: Site, product: int) -> Iterator[None]:
         "CREATE TRIGGER indigestible BEFORE INSERT ON sold FOR EACH ROW BEGIN"
         f" IF NEW.product_id = {product} THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'not edible'; END IF; END"
     )
-    engine = create_engine(site.stack.mysql.root_url("realtime"), isolation_level="AUTOCOMMIT")
+    engine = create_engine(site.root_url("realtime"), isolation_level="AUTOCOMMIT")
     try:
         with engine.connect() as connection:
             connection.execute(text(refuse))

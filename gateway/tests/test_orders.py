@@ -39,7 +39,7 @@ def test_the_cart_becomes_an_order_that_everyone_hears_of(
     _wait_for_mail(site, buyer, subject)
     eventually(lambda: subjects_to(site, buyer.email)["Welcome to Stoa"], PATIENCE_S)
     assert subjects_to(site, buyer.email) == {subject: 1, "Welcome to Stoa": 1}
-    assert "20.00" in next(mail["source"] for mail in mails_to(site, buyer.email) if mail["subject"] == subject)
+    assert "20.00" in next(mail.source for mail in mails_to(site, buyer.email) if mail.subject == subject)
     log = ok(buyer.get("/api/notifications/", params={"type": "order_confirmation"}))
     assert [(row["subject"], row["status"]) for row in log["results"]] == [(subject, "sent")]
 

@@ -161,7 +161,7 @@ def _take_the_broker_away(site: Site, stranger: Visitor, product: int, rounds: l
         assert site.unsent("orders") >= meanwhile > 0
         assert heard() == sold, "nobody has heard of them yet"
     finally:
-        site.house.supervisor.start("rabbitmq")
+        site.let("rabbitmq")
     eventually(lambda: heard() != sold, PATIENCE_S)
     return meanwhile
 

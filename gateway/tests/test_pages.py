@@ -38,7 +38,7 @@ def _sign_in(page: Page, name: str, password: str) -> None:
 def desk(reader: Reader, site: Site) -> Page:
     """The operator's page, with the administrator signed in."""
     page = reader.open("/admin")
-    _sign_in(page, site.house.settings.admin_username, site.house.settings.admin_password)
+    _sign_in(page, site.settings.admin_username, site.settings.admin_password)
     expect(page.locator("#desk")).to_be_visible()
     expect(page.get_by_role("heading", name="Admin")).to_be_focused()
     return page

@@ -61,8 +61,8 @@ def _take(page: Page, name: str) -> None:
 
 
 def _upload(page: Page, site: Site) -> None:
-    page.get_by_label("Username or address").fill(site.house.settings.admin_username)
-    page.get_by_label("Password", exact=True).fill(site.house.settings.admin_password)
+    page.get_by_label("Username or address").fill(site.settings.admin_username)
+    page.get_by_label("Password", exact=True).fill(site.settings.admin_password)
     page.get_by_role("button", name="Sign in").click()
     rows = "".join(f"ALA-{line},Alabastron {line},3.50,1\n" for line in range(20_000))
     file: Any = {"name": "products.csv", "mimeType": "text/csv", "buffer": f"sku,name,price,stock\n{rows}".encode()}

@@ -10,7 +10,6 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from common.testing.waiting import eventually
-from stoa.operating import run_command
 
 from .people import Json, Person, Visitor, all_at_once, new_product, ok
 from .site import PATIENCE_S, Site
@@ -238,7 +237,7 @@ def test_the_counts_are_right_after_they_were_built_anew_while_people_ordered(
         if it is not None:
             trade(it)
         else:
-            assert run_command(site.stack, "realtime", "rebuild") == 0
+            assert site.house.way_to("realtime").at_terminal("rebuild") == 0
 
     all_at_once(do, [*crowd[:4], None, *crowd[4:8]], 4)
     eventually(lambda: shown() == 2 * len(crowd[:8]), PATIENCE_S)

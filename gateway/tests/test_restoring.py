@@ -18,7 +18,8 @@ from common.testing.waiting import eventually
 
 from .operator import Operator
 from .people import Json, Person, mails_to, new_product, ok, problem, register, sign_in
-from .site import PATIENCE_S, Site, own_stack
+from .processes import ProcessSite, own_processes
+from .site import PATIENCE_S
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
@@ -55,21 +56,21 @@ class Trade:
 
 
 @pytest.fixture(scope="module")
-def shop() -> Iterator[Site]:
-    with own_stack() as site:
+def shop() -> Iterator[ProcessSite]:
+    with own_processes() as site:
         yield site
 
 
 @pytest.fixture(scope="module")
-def visitors(shop: Site) -> Iterator[httpx.Client]:
+def visitors(shop: ProcessSite) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=shop.url, timeout=60, trust_env=False) as http:
         yield http
 
 
 def test_a_shop_that_came_back_from_a_backup_agrees_with_itself(
-    shop: Site, visitors: httpx.Client, tmp_path: Path
+    shop: ProcessSite, visitors: httpx.Client, tmp_path: Path
 ) -> None:
-    settings, operator = shop.house.settings, Operator(shop)
+    settings, operator = shop.settings, Operator(shop)
     admin = sign_in(visitors, settings.admin_username, settings.admin_password)
     product, buyers = new_product(admin, 5000), [register(visitors, "buyer") for _ in range(BUYERS)]
     first = ok(buyers[0].order(product), 201)
@@ -130,6 +131,6 @@ def served(ask: Callable[[], httpx.Response]) -> Json:
     return body
 
 
-def about(shop: Site, buyer: Person, number: str) -> list[object]:
+def about(shop: ProcessSite, buyer: Person, number: str) -> list[object]:
     """The confirmations of an order that lie in the mailbox."""
-    return [mail for mail in mails_to(shop, buyer.email) if mail["subject"] == f"Your order {number}"]
+    return [mail for mail in mails_to(shop, buyer.email) if mail.subject == f"Your order {number}"]

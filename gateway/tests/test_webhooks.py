@@ -6,14 +6,14 @@ from common.testing.waiting import eventually
 
 from .integrator import listening
 from .people import Person, new_product, ok
-from .site import PATIENCE_S
+from .site import PATIENCE_S, Site
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
-def test_an_order_arrives_at_the_integrator_once_and_signed(admin: Person, ada: Person) -> None:
+def test_an_order_arrives_at_the_integrator_once_and_signed(site: Site, admin: Person, ada: Person) -> None:
     jar = new_product(admin)
-    with listening() as integrator:
+    with listening(site) as integrator:
         made = ok(admin.post("/api/webhooks/", {"url": integrator.url, "events": ["order.*"]}), 201)
         webhook = f"/api/webhooks/{made['id']}/"
         try:

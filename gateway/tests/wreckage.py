@@ -73,7 +73,7 @@ def _tear_mails(site: Site, http: httpx.Client, admin: Person, killed: dict[str,
     site.stop("notifier-worker")
     numbers = all_at_once(lambda _: str(ok(reader.order(product), 201)["number"]), range(MAILS), HANDS)
     eventually(lambda: confirmations(reader) == MAILS, PATIENCE_S)
-    site.house.supervisor.start("notifier-worker")
+    site.let("notifier-worker")
     eventually(lambda: confirmations(reader, status="sent") > 0, PATIENCE_S)
     killed |= site.kill("notifier-worker")
     return Post(reader, numbers, confirmations(reader, status="sent"))

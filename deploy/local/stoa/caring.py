@@ -9,27 +9,29 @@ import typer
 from rich.filesize import decimal
 
 from common.checking import PATIENCE_S, Finding, code_of
-from stoa import doctor as doctoring
 from stoa.backups import back_up
-from stoa.doctor import Way, examine, findings_table
+from stoa.credentials import read_credentials
+from stoa.doctor import examine, findings_table, through
 from stoa.faring import exit_code, fares_table, how_all_fare, letters_of, letters_table
 from stoa.importing import Door, door
 from stoa.letters import Desk, verb_of
-from stoa.operating import Rebuildable, change, run_command
-from stoa.preflight import NotNow
+from stoa.operating import Rebuildable, Way
 from stoa.restoring import restore as bring_back
 from stoa.servers import SCHEMAS
 from stoa.settings import read_settings
-from stoa.terminal import Password, Url, Username, console, house, local_stack, sentences, step
+from stoa.stack import Stack
+from stoa.terminal import Password, Url, Username, console, house, native_house, sentences, step
 
 app = typer.Typer()
+
+BY_HAND = "docs/operations-backups.md says how their database is copied."
 
 
 @app.command()
 def reconcile() -> None:
     """Compare every counter of the catalogue with what it counts; the exit code is 0 only if all add up."""
     with sentences():
-        raise typer.Exit(run_command(local_stack(), "catalog", "reconcile"))
+        raise typer.Exit(house(read_settings()).way_to("catalog").at_terminal("reconcile"))
 
 
 @app.command()
@@ -37,8 +39,9 @@ def doctor(
     patience: Annotated[
         float, typer.Option(min=0, help="Seconds in which what differs has to agree; numbers move while one looks.")
     ] = PATIENCE_S,
-    through: Annotated[
-        str, typer.Option(help="How to reach the services elsewhere, such as 'docker compose exec -T {service}'.")
+    elsewhere: Annotated[
+        str,
+        typer.Option("--through", help="The way to services elsewhere, such as 'docker compose exec -T {service}'."),
     ] = "",
     url: Url = None,
 ) -> None:
@@ -47,19 +50,14 @@ def doctor(
         settings = read_settings()
         found: list[Finding] = []
         with console.status("compare …"):
-            found.extend(examine(_way(through), door(settings, url, None, None), patience))
+            found.extend(examine(_way(elsewhere), door(settings, url, None, None), patience))
         console.print(findings_table(found))
         raise typer.Exit(code_of(found))
 
 
 def _way(words: str) -> Callable[[str], Way]:
     """How each service's own command is run: here, or where these words lead."""
-    if words:
-        return partial(doctoring.through, words)
-    stack = local_stack()
-    if not stack.mysql.ready():
-        raise NotNow("The database is not running; `stoa up` starts it.")
-    return partial(doctoring.here, stack)
+    return partial(through, words) if words else house(read_settings()).way_to
 
 
 @app.command()
@@ -113,16 +111,16 @@ def rebuild(
 ) -> None:
     """Build a service's copy anew while everything runs: cart's of the catalogue, realtime's counts of all orders."""
     with sentences():
-        change(local_stack(), service, "rebuild")
+        house(read_settings()).way_to(service).change("rebuild")
 
 
 @app.command()
 def backup(folder: Annotated[Path, typer.Argument(help="Where it goes; a folder that is not there yet.")]) -> None:
     """Copy all schemas as they are at one moment, while everything runs."""
     with sentences():
-        at = house(read_settings())
+        at = native_house(read_settings(), BY_HAND)
         with at.alone(), step("copy six schemas"):
-            made = back_up(local_stack(), folder)
+            made = back_up(Stack(at.settings, read_credentials(at.settings)), folder)
         console.print(f"{folder}: {decimal(made.bytes)}, as of {made.taken_at:%F %T} UTC.", markup=False)
 
 
@@ -134,7 +132,8 @@ def restore(
 ) -> None:
     """Bring a backup back: stops the services, loses whatever is newer, signs everybody out, starts all again."""
     with sentences():
+        at = native_house(read_settings(), BY_HAND)
         if not yes:
             typer.confirm("All that the shop has heard since this backup will be lost. Go on?", abort=True)
-        brought = bring_back(house(read_settings()), folder, step)
+        brought = bring_back(at, folder, step)
         console.print(f"The shop is as it was at {brought.taken_at:%F %T} UTC; `stoa doctor` compares all of it.")

@@ -13,17 +13,17 @@ from rich.console import Console
 
 from common.service_tokens import new_service_key
 from stoa import caring, locking, publishing, tracing
+from stoa.containers import Fleet, in_containers
 from stoa.credentials import read_credentials, sister_keys
 from stoa.importing import Mode, OnError, Wishes, door, import_file
-from stoa.operating import change
 from stoa.preflight import NotNow
 from stoa.servers import SCHEMAS
-from stoa.settings import read_settings
+from stoa.settings import Settings, read_settings
 from stoa.stack import Stack
 from stoa.status import read_status, table
 from stoa.supervision import Supervisor
-from stoa.terminal import Password, Url, Username, console, house, local_stack, sentences
-from stoa.welcome import welcome
+from stoa.terminal import Password, Url, Username, console, house, native_house, sentences
+from stoa.welcome import hidden_pages, welcome
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(caring.app)
@@ -35,24 +35,33 @@ def up() -> None:
     with sentences():
         settings = read_settings()
         begun = time.monotonic()
-        stack = house(settings).up()
+        house(settings).up()
         console.print(f"  [dim]all of it in {time.monotonic() - begun:.1f} s[/dim]")
-        welcome(console, settings, stack.credentials.rabbitmq_password)
+        welcome(console, settings, _hidden(settings))
 
 
 @app.command()
 def down() -> None:
     """Stop everything; harmless when nothing runs."""
     with sentences():
-        count = house(read_settings()).down()
-        console.print(f"Stopped {count} processes." if count else "Nothing was running.")
+        at = house(read_settings())
+        count = at.down()
+        console.print(f"Stopped {count} {at.kind}." if count else "Nothing was running.")
+
+
+@app.command()
+def clean() -> None:
+    """Stop everything and delete its data."""
+    with sentences():
+        house(read_settings()).delete()
 
 
 @app.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
     """Show each process; the exit code is 0 only if all are ready."""
     with sentences():
-        lines = read_status(read_settings())
+        at = house(read_settings())
+        lines = at.status() if isinstance(at, Fleet) else read_status(at.settings)
         console.print_json(json.dumps([asdict(line) for line in lines])) if as_json else console.print(table(lines))
         raise typer.Exit(0 if all(line.ready for line in lines) else 1)
 
@@ -65,24 +74,23 @@ def logs(
 ) -> None:
     """Print what a process has written."""
     with sentences():
-        folder = Supervisor(read_settings().folder).log
+        at = house(read_settings())
+        if isinstance(at, Fleet):
+            raise typer.Exit(at.logs(name, lines, follow=follow))
+        folder = Supervisor(at.settings.folder).log
         files = sorted(map(str, folder.glob(f"{name or '*'}.log")))
         if not files:
             known = ", ".join(sorted(path.stem for path in folder.glob("*.log")))
             raise NotNow(f"There is no log of {name or 'anything'}; known are: {known or 'none'}.")
         sys.stdout.flush()
-        os.execvp("tail", ["tail", "-n", str(lines), *(["-F"] if follow else []), *files])  # noqa: S606, S607
+        os.execvp("tail", ["tail", "-n", str(lines), *(["-F"] if follow else []), *files])  # noqa: S606
 
 
 @app.command()
 def wait() -> None:
     """Wait until every process is ready."""
     with sentences():
-        settings = read_settings()
-        at = house(settings)
-        if not at.supervisor.alive():
-            raise NotNow("Nothing is running; `stoa up` starts it.")
-        at.wait(Stack(settings, read_credentials(settings)).everything())
+        house(read_settings()).wait()
 
 
 @app.command()
@@ -99,7 +107,15 @@ def urls() -> None:
     """Print the addresses, the demo accounts and three first calls."""
     with sentences():
         settings = read_settings()
-        welcome(console, settings, read_credentials(settings).rabbitmq_password)
+        welcome(console, settings, _hidden(settings))
+
+
+def _hidden(settings: Settings) -> dict[str, str]:
+    """The pages and accounts of parts that only this machine reaches; in containers nobody does."""
+    if in_containers(settings):
+        return {}
+    known = {"RabbitMQ account": f"stoa / {read_credentials(settings).rabbitmq_password}"}
+    return hidden_pages(settings) | (known if settings.env != "production" else {})
 
 
 @app.command()
@@ -120,7 +136,8 @@ def create_admin(
     """Open an administrator's account; one that is there already is left as it is."""
     with sentences():
         account = ("--username", username, "--email", email)
-        change(local_stack(), "auth", "create-admin", *account, STOA_ADMIN_PASSWORD=password)
+        auth = house(read_settings()).way_to("auth", "STOA_ADMIN_PASSWORD")
+        auth.change("create-admin", *account, STOA_ADMIN_PASSWORD=password)
 
 
 @app.command()
@@ -130,14 +147,14 @@ def rotate_keys(
 ) -> None:
     """Publish a new signing key; tokens of the old ones stay good until they expire, so nobody is signed out."""
     with sentences():
-        change(local_stack(), "auth", "rotate-keys", *(["--compromised"] if compromised else []))
+        house(read_settings()).way_to("auth").change("rotate-keys", *(["--compromised"] if compromised else []))
 
 
 @app.command()
 def trace(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
     """Order one piece as the demo customer and show its whole way; exit code 0 only if all of it was told."""
     with sentences():
-        settings = read_settings()
+        settings = native_house(read_settings(), "a collector named in STOA_TRACES is told of its spans.").settings
         if not settings.with_demo:
             raise NotNow("There is no demo customer here who could order (STOA_DEMO, STOA_ENV).")
         stack = Stack(settings, read_credentials(settings))

@@ -4,11 +4,8 @@ No service's schema is read from outside: each runs its own `check` in its own e
 """
 
 import shlex
-import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,12 +14,10 @@ from rich.text import Text
 
 from common.checking import Finding
 from stoa.importing import Door
-from stoa.operating import commands_of
+from stoa.operating import Way
 from stoa.preflight import NotNow
 from stoa.servers import SCHEMAS
 from stoa.servers.asking import ask
-from stoa.settings import ROOT
-from stoa.stack import Stack
 
 AT_ONCE = 2
 """Services that check at the same time: they ask each other, and buyers are there as well."""
@@ -30,22 +25,11 @@ SIGNS = {"well": ("✔", "green"), "wrong": ("✘", "bold red"), "not asked": ("
 NAME = "{service}"
 
 
-@dataclass(frozen=True)
-class Way:
-    """How a service's command is run: the words before its own, the environment, the folder."""
-
-    words: Sequence[str]
-    environment: Mapping[str, str] | None = None
-    folder: Path | None = None
-
-
-def here(stack: Stack, service: str) -> Way:
-    """On this machine, as the service itself runs."""
-    return Way(commands_of(service), stack.service_environment(service), ROOT / "services" / service)
-
-
 def through(words: str, service: str) -> Way:
-    """Wherever these words lead, such as `docker compose exec -T {service}`. Raises NotNow where they name no place."""
+    """How a service's command is run where these words lead, such as `docker compose exec -T {service}`.
+
+    Raises NotNow where they name no place.
+    """
     try:
         parts = shlex.split(words)
     except ValueError as error:
@@ -78,13 +62,10 @@ def _up(gateway: Door) -> Finding:
 
 
 def _asked(service: str, way: Way, patience_s: float) -> list[Finding]:
-    command = [*way.words, "check", "--patience", str(patience_s)]
     try:
-        done = subprocess.run(
-            command, env=way.environment, cwd=way.folder, capture_output=True, text=True, errors="replace", check=False
-        )
+        done = way.captured("check", "--patience", str(patience_s))
     except OSError as error:
-        return [_finding("all of it", service, f"{command[0]} cannot be run: {error.strerror}", "not asked")]
+        return [_finding("all of it", service, f"{way.words[0]} cannot be run: {error.strerror}", "not asked")]
     found = list(_read(done.stdout))
     if not found or done.returncode not in (0, 1, 2):
         last = (done.stderr or done.stdout).strip().splitlines()[-1:]

@@ -1,35 +1,47 @@
-"""Runs a service's own commands for operators in that service's environment."""
+"""Runs a service's own commands for operators, wherever that service runs."""
 
+import os
 import subprocess
-import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from stoa.preflight import NotNow
-from stoa.settings import ROOT
-from stoa.stack import Stack
 
 Rebuildable = Literal["cart", "realtime"]
 """Services that can build what they know from others anew."""
 
 
-def commands_of(service: str) -> list[str]:
-    """How the commands of a service are called."""
-    return [sys.executable, "-m", f"{service}.commands"]
+@dataclass(frozen=True)
+class Way:
+    """How a service's commands are called: the words before theirs, the environment, the folder."""
 
+    words: Sequence[str]
+    environment: Mapping[str, str] | None = None
+    folder: Path | None = None
 
-def run_command(stack: Stack, service: str, *arguments: str, **variables: str) -> int:
-    """Run one of a service's commands at this terminal, with these variables besides; its exit code.
+    def at_terminal(self, *words: str, **variables: str) -> int:
+        """Run a command at this terminal, with these variables besides; its exit code. Why it fails it says itself."""
+        return subprocess.run([*self.words, *words], env=self._told(variables), cwd=self.folder, check=False).returncode
 
-    Raises NotNow without a database. Why a command fails it says itself.
-    """
-    if not stack.mysql.ready():
-        raise NotNow("The database is not running; `stoa up` starts it.")
-    environment = stack.service_environment(service) | variables
-    command = [*commands_of(service), *arguments]
-    return subprocess.run(command, env=environment, cwd=ROOT / "services" / service, check=False).returncode
+    def captured(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """The same, with what it prints kept. Raises OSError where there is no such program."""
+        return subprocess.run(
+            [*self.words, *words],
+            env=self._told(variables),
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
 
+    def change(self, *words: str, **variables: str) -> None:
+        """Run a command that changes something. Raises NotNow when it fails."""
+        if self.at_terminal(*words, **variables) != 0:
+            raise NotNow("Nothing was changed.")
 
-def change(stack: Stack, service: str, *arguments: str, **variables: str) -> None:
-    """Run a command that changes something. Raises NotNow when it fails."""
-    if run_command(stack, service, *arguments, **variables) != 0:
-        raise NotNow("Nothing was changed.")
+    def _told(self, variables: Mapping[str, str]) -> dict[str, str]:
+        return {**(os.environ if self.environment is None else self.environment), **variables}

@@ -11,7 +11,6 @@ from pathlib import Path
 from stoa.backups import Manifest, load, read_manifest
 from stoa.credentials import read_credentials
 from stoa.migrating import migrate
-from stoa.operating import change
 from stoa.preflight import NotNow
 from stoa.servers import SCHEMAS
 from stoa.stack import Stack
@@ -48,6 +47,6 @@ def _bring_back(stack: Stack, folder: Path, step: Step) -> None:
 
 def _resume(stack: Stack, service: str) -> None:
     try:
-        change(stack, service, "resume")
+        stack.way_to(service).change("resume")
     except NotNow as failure:
         raise NotNow(f"{service} cannot go on from this backup; restore it again.", failure.tail) from None

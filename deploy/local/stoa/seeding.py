@@ -1,7 +1,6 @@
 """Makes the first administrator by command, and the demo customer and catalogue through the gateway."""
 
 import csv
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -9,25 +8,17 @@ from typing import Any
 import httpx
 
 from stoa.encryption import trusted
-from stoa.operating import commands_of
+from stoa.operating import Way
 from stoa.preflight import NotNow
-from stoa.settings import ROOT, Settings
+from stoa.settings import Settings
 
 PRODUCTS = Path(__file__).with_name("demo.csv")
 
 
-def make_admin(settings: Settings, environment: dict[str, str]) -> None:
+def make_admin(settings: Settings, auth: Way) -> None:
     """Create the administrator; a repeat changes nothing."""
     account = ["--username", settings.admin_username, "--email", settings.admin_email]
-    done = subprocess.run(
-        [*commands_of("auth"), "create-admin", *account],
-        env=environment | {"STOA_ADMIN_PASSWORD": settings.admin_password},
-        cwd=ROOT / "services" / "auth",
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = auth.captured("create-admin", *account, STOA_ADMIN_PASSWORD=settings.admin_password)
     if done.returncode != 0:
         raise NotNow("The administrator cannot be created.", "\n".join((done.stdout + done.stderr).splitlines()[-15:]))
 

@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="STOA_", env_file=ROOT / ".env", extra="ignore", frozen=True)
 
     env: Literal["development", "test", "production"] = "development"
+    docker: Literal["auto", "on", "off"] = "auto"
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=1, le=65535)
     port_base: int = Field(18100, ge=1024, le=65000)

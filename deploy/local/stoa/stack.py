@@ -11,6 +11,7 @@ from stoa import encryption
 from stoa.backends import MakeBackends, native
 from stoa.credentials import Credentials
 from stoa.marks import MARK
+from stoa.operating import Way
 from stoa.processes import Migration, Web, Worker, code_of, digest_of, uvicorn_command
 from stoa.servers import Server
 from stoa.servers.gateway import Gateway
@@ -107,6 +108,11 @@ class Stack:
     def everything(self) -> list[Server]:
         """All long-running processes, in the order of their start."""
         return [*self.servers(), *self.applications(), self.gateway]
+
+    def way_to(self, service: str) -> Way:
+        """How a service's own commands are called, as the service itself runs."""
+        commands = [sys.executable, "-m", f"{service}.commands"]
+        return Way(commands, self.service_environment(service), ROOT / "services" / service)
 
     def service_environment(self, name: str) -> dict[str, str]:
         """What one service reads: the addresses of all, its own schema, its own secrets."""

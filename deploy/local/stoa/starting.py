@@ -1,6 +1,7 @@
 """Brings the whole stack up and takes it down; what could not be finished is undone."""
 
 import fcntl
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from stoa.credentials import read_credentials
 from stoa.encryption import make_certificate, trusted
 from stoa.marks import end, marked
 from stoa.migrating import migrate
+from stoa.operating import Way
 from stoa.preflight import NotNow, check_installed, check_place
 from stoa.seeding import make_admin, seed
 from stoa.servers import SCHEMAS, Server
@@ -39,6 +41,8 @@ class House:
     `detours` are ports at which services find others instead, by listener; `backends` make the servers. `places` may
     name the folder of another release of a service, which is run from its next start on.
     """
+
+    kind = "processes"
 
     def __init__(
         self,
@@ -100,6 +104,11 @@ class House:
         with self.alone():
             return self._lower()
 
+    def delete(self) -> None:
+        """Stop everything and delete its data."""
+        self.down()
+        shutil.rmtree(self.settings.folder, ignore_errors=True)
+
     def restart(self, names: Sequence[str]) -> None:
         """Put new processes in the place of those of these services, one after the other; of all if none is named.
 
@@ -120,11 +129,18 @@ class House:
             raise NotNow("The database is not running; `stoa up` starts it.")
         self._migrate(stack)
 
-    def wait(self, processes: Sequence[Server]) -> None:
-        """Wait until all are ready; a program that keeps ending, or the limit, ends the wait with a sentence."""
+    def way_to(self, service: str, *_handed: str) -> Way:
+        """How a service's own commands are run. Raises NotNow without a database."""
+        stack = self._described()
+        if not stack.mysql.ready():
+            raise NotNow("The database is not running; `stoa up` starts it.")
+        return stack.way_to(service)
+
+    def wait(self, processes: Sequence[Server] | None = None) -> None:
+        """Wait until these are ready, or all; a program that keeps ending, or the limit, ends it."""
         deadline = time.monotonic() + self.settings.start_limit_s
         ends: dict[str, set[int]] = {}
-        waiting = list(processes)
+        waiting = list(self._found_running().everything() if processes is None else processes)
         while waiting := [process for process in waiting if not process.ready()]:
             self._refuse_the_broken(waiting, ends)
             if time.monotonic() > deadline:
@@ -146,7 +162,7 @@ class House:
             self.wait([stack.gateway])
             self._check_gateway(stack)
         with self._step("create the administrator" + (", seed the demo" if self.settings.with_demo else "")):
-            make_admin(self.settings, stack.service_environment("auth"))
+            make_admin(self.settings, stack.way_to("auth"))
             if self.settings.with_demo:
                 seed(self.settings)
 

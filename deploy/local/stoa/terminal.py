@@ -10,12 +10,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from stoa.credentials import read_credentials
+from stoa.containers import Fleet, in_containers
 from stoa.importing import Left
 from stoa.preflight import NotNow
 from stoa.servers import ServerFailed
-from stoa.settings import BadSettings, Settings, read_settings
-from stoa.stack import Stack
+from stoa.settings import BadSettings, Settings
 from stoa.starting import House
 
 console = Console()
@@ -29,15 +28,17 @@ Username = Annotated[str | None, typer.Option(help="Without it STOA_ADMIN_USERNA
 Password = Annotated[str | None, typer.Option(help="Without it STOA_ADMIN_PASSWORD, or the demo's.")]
 
 
-def local_stack() -> Stack:
-    """The stack of this checkout."""
-    settings = read_settings()
-    return Stack(settings, read_credentials(settings))
+def house(settings: Settings) -> House | Fleet:
+    """What starts and stops the stack, here or in containers, and shows what it does."""
+    return Fleet(settings, step) if in_containers(settings) else House(settings, step)
 
 
-def house(settings: Settings) -> House:
-    """What starts and stops it, and shows what it does."""
-    return House(settings, step)
+def native_house(settings: Settings, instead: str) -> House:
+    """The same for what can be done on this machine only. Raises NotNow, which says what to do instead."""
+    at = house(settings)
+    if isinstance(at, Fleet):
+        raise NotNow(f"The stack runs in containers: {instead}")
+    return at
 
 
 @contextmanager

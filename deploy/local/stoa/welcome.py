@@ -1,5 +1,7 @@
 """What is printed when the stack is up: where things are, who may sign in, and three first calls."""
 
+from collections.abc import Mapping
+
 from rich.console import Console
 
 from stoa.encryption import files
@@ -17,19 +19,24 @@ def addresses(settings: Settings) -> dict[str, str]:
         "API": f"{settings.url}/docs",
         "Admin": f"{settings.url}/admin",
         "Mailbox": settings.address_of("mailbox"),
+    }
+
+
+def hidden_pages(settings: Settings) -> dict[str, str]:
+    """The pages of servers, on this machine only."""
+    return {
         "RabbitMQ": settings.address_of("rabbitmq management"),
         "Traefik": f"{settings.address_of('gateway operations')}/dashboard/",
     }
 
 
-def accounts(settings: Settings, rabbitmq_password: str) -> dict[str, str]:
+def accounts(settings: Settings) -> dict[str, str]:
     """Who may sign in with what; passwords that were not ours to choose are not shown."""
     shown = {}
     if settings.with_demo:
         shown["Demo customer"] = f"{settings.customer_username} / {settings.customer_password}"
     if settings.env != "production":
         shown["Administrator"] = f"{settings.admin_username} / {settings.admin_password}"
-        shown["RabbitMQ account"] = f"stoa / {rabbitmq_password}"
     return shown
 
 
@@ -46,10 +53,10 @@ def first_calls(settings: Settings) -> list[str]:
     ]
 
 
-def welcome(console: Console, settings: Settings, rabbitmq_password: str) -> None:
-    """Print all of it."""
+def welcome(console: Console, settings: Settings, hidden: Mapping[str, str]) -> None:
+    """Print all of it, and what of servers is hidden from others than this machine."""
     console.print("\nStoa is up.\n", style="bold green")
-    for name, text in (*addresses(settings).items(), *accounts(settings, rabbitmq_password).items()):
+    for name, text in (addresses(settings) | accounts(settings) | dict(hidden)).items():
         console.print(f"  [bold]{name:<20}[/bold]", text, highlight=False, soft_wrap=True)
     if settings.with_demo:
         console.print("\nThree first calls:\n", style="bold")

@@ -1,10 +1,16 @@
-"""Gateways that several tests share."""
+"""What many tests here stand on."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from .fronting import Front, fronting
+
+
+@pytest.fixture(autouse=True)
+def _no_containers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands mean processes, whether or not Docker answers here."""
+    monkeypatch.setenv("STOA_DOCKER", "off")
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,26 @@ from stoa.stack import SERVICES, Stack
 pytestmark = pytest.mark.unit
 
 
+OBSERVERS = {"prometheus", "grafana", "jaeger"}
+
+
 @pytest.fixture(scope="module")
-def services():
+def described():
     return yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())["services"]
+
+
+@pytest.fixture(scope="module")
+def services(described):
+    """Without those that watch, which run when they are asked for."""
+    return {name: one for name, one in described.items() if "profiles" not in one}
+
+
+def test_those_that_watch_run_when_asked_for_and_nothing_waits_for_them(described, services):
+    assert described.keys() - services.keys() == OBSERVERS
+    for name in OBSERVERS:
+        assert described[name]["profiles"] == ["observability"]
+        assert all(port.startswith("127.0.0.1:") for port in described[name]["ports"])
+    assert OBSERVERS.isdisjoint(name for one in described.values() for name in one.get("depends_on", {}))
 
 
 def test_it_has_the_same_processes_as_the_native_stack(services):
@@ -43,7 +60,8 @@ def test_the_gateway_is_told_the_same_figures_as_natively(services, tmp_path, mo
     settings = Settings(run=tmp_path, _env_file=None)
     native = Stack(settings, read_credentials(settings), {}).gateway.variables
     figures = {name: value for name, value in native.items() if not name.endswith("_SERVERS")}
-    assert told.keys() == figures.keys() | {"STOA_TLS_HOST", "STOA_TLS_CERT", "STOA_TLS_KEY"}
+    servers = {f"STOA_{name.upper()}_SERVERS" for name in SCHEMAS}
+    assert told.keys() == figures.keys() | servers | {"STOA_TLS_HOST", "STOA_TLS_CERT", "STOA_TLS_KEY"}
     assert {name: told[name] for name in figures} == {name: f"${{{name}:-{value}}}" for name, value in figures.items()}
 
 
@@ -84,6 +102,10 @@ def test_a_service_is_told_the_same_as_natively(services, name, changed, tmp_pat
     assert not {key for key in told.keys() - ours.keys() if key.removeprefix("STOA_").lower() in Settings.model_fields}
 
 
+def test_everything_has_a_limit_of_memory(described):
+    assert [name for name, one in described.items() if "mem_limit" not in one] == []
+
+
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_a_service_is_given_its_own_schema_only(services, name):
     text = str(services[name]["environment"])
@@ -91,8 +113,8 @@ def test_a_service_is_given_its_own_schema_only(services, name):
     assert f"mysql:3306/{name}?" in text
 
 
-def test_every_image_is_pinned_to_a_release(services):
-    images = [one["image"] for one in services.values() if "build" not in one]
+def test_every_image_is_pinned_to_a_release(described):
+    images = [one["image"] for one in described.values() if "build" not in one]
     assert all(re.search(r":v?\d", image) for image in images)
 
 

@@ -34,6 +34,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group("/".join(parts[:2])))
 
 
+def pytest_report_header() -> str:
+    """Which servers this run will talk to."""
+    return f"servers: {'in containers' if places.docker_answers() else 'native'}"
+
+
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
     """A real database, broker and Redis, shared by the whole run."""

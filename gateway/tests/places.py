@@ -1,0 +1,19 @@
+"""Where the stack of these tests runs: in containers where Docker answers, else as processes."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from common.testing.servers import docker_answers
+
+from .containers import own_containers
+from .processes import own_processes
+from .site import Site
+
+
+@contextmanager
+def own_stack() -> Iterator[Site]:
+    """A stack of these tests' own; in containers with STOA_REPLICAS of each service."""
+    chosen = own_containers(os.environ.get("STOA_REPLICAS", "")) if docker_answers() else own_processes()
+    with chosen as site:
+        yield site
