@@ -9,7 +9,7 @@ import os
 import secrets
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ import httpx
 
 from common.testing.waiting import eventually
 from stoa.containers import Fleet
-from stoa.containers.engine import RUNNING
+from stoa.containers.engine import COMPOSE, RUNNING
 from stoa.credentials import read_credentials
 from stoa.servers import SCHEMAS, free_port_block
 from stoa.settings import PORTS, Settings
@@ -32,6 +32,7 @@ MOST_MAILS = 50_000
 """As many as the mailbox keeps."""
 START_S = 600
 """Images are built meanwhile, on a machine that has much else to do."""
+Describe = Callable[[Path], dict[str, Any]]
 READ = "import sys, urllib.request as r; sys.stdout.write(r.urlopen(sys.argv[1], timeout=30).read().decode())"
 OURS = (*SCHEMAS, "catalog-worker", "notifier-worker")
 
@@ -97,8 +98,11 @@ class ContainerSite(Site):
 
 
 @contextmanager
-def own_containers(replicas: str = "") -> Iterator[ContainerSite]:
-    """Bring a stack up on free ports, without rate limits; nothing of it is left however the block ends."""
+def own_containers(replicas: str = "", also: Describe | None = None) -> Iterator[ContainerSite]:
+    """Bring a stack up on free ports, without rate limits; nothing of it is left however the block ends.
+
+    What `also` describes is laid over it; it is told where the description is.
+    """
     with ending_as_an_interrupt() as hurry, TemporaryDirectory(prefix="stoa-e2e-") as folder:
         base = free_port_block(PORTS + 1)
         settings = Settings(
@@ -112,9 +116,11 @@ def own_containers(replicas: str = "") -> Iterator[ContainerSite]:
             start_limit_s=START_S,
             _env_file=None,
         )
-        more = Path(folder, "more.yaml")
-        more.write_text(json.dumps({"services": _differences()}))
-        fleet = Fleet(settings, lambda _: nullcontext(), [more], f"stoa-e2e-{secrets.token_hex(3)}")
+        laid_over = [{"services": _differences()}, *([also(COMPOSE)] if also else [])]
+        more = [Path(folder, f"more-{number}.yaml") for number, _ in enumerate(laid_over)]
+        for path, told in zip(more, laid_over, strict=True):
+            path.write_text(json.dumps(told))
+        fleet = Fleet(settings, lambda _: nullcontext(), more, f"stoa-e2e-{secrets.token_hex(3)}")
         try:
             fleet.up()
             site = ContainerSite(fleet)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from common.testing.servers import docker_answers
+from stoa.containers import engine
 
 from .containers import own_containers
 from .processes import own_processes
@@ -14,6 +15,9 @@ from .site import Site
 @contextmanager
 def own_stack() -> Iterator[Site]:
     """A stack of these tests' own; in containers with STOA_REPLICAS of each service."""
-    chosen = own_containers(os.environ.get("STOA_REPLICAS", "")) if docker_answers() else own_processes()
+    if docker_answers() and engine.answers():
+        chosen = own_containers(os.environ.get("STOA_REPLICAS", ""))
+    else:
+        chosen = own_processes()
     with chosen as site:
         yield site

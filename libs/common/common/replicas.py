@@ -1,12 +1,16 @@
 """The replicas' room: one way to several processes of the same service, each asked in its turn."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
+from time import monotonic
 
 import httpx
 
 NOT_REACHED = (httpx.ConnectError, httpx.ConnectTimeout)
 """Nobody has heard of the request, so whatever it is, another may be asked."""
+AWAY_S = 1.0
+"""For so long others come before one that could not be reached; the gateway looks as often (`gateway/routes.yaml`)."""
 
 
 class Turns:
@@ -15,11 +19,22 @@ class Turns:
     def __init__(self, addresses: str) -> None:
         self._urls = [httpx.URL(address) for address in split(addresses)]
         self._turn = count()
+        self._away_until: dict[httpx.URL, float] = {}
 
     def next(self) -> list[httpx.URL]:
-        """All of them; each begins once in so many times."""
+        """All of them; each begins once in so many times, but who could not be reached lately comes last."""
         first = next(self._turn) % len(self._urls)
-        return self._urls[first:] + self._urls[:first]
+        moment = monotonic()
+        in_turn = self._urls[first:] + self._urls[:first]
+        return sorted(in_turn, key=lambda url: self._away_until.get(url, 0.0) > moment)
+
+    @contextmanager
+    def passing_over(self, url: httpx.URL) -> Iterator[None]:
+        """Go on after the block when nobody can be reached there."""
+        try:
+            yield
+        except NOT_REACHED:
+            self._away_until[url] = monotonic() + AWAY_S
 
 
 class Replicas(httpx.BaseTransport):
@@ -33,7 +48,7 @@ class Replicas(httpx.BaseTransport):
         """The answer of the first that can be reached. Raises what the last attempt raised."""
         *first, last = self._turns.next()
         for url in first:
-            with suppress(*NOT_REACHED):
+            with self._turns.passing_over(url):
                 return self._way.handle_request(_led(request, url))
         return self._way.handle_request(_led(request, last))
 
@@ -53,7 +68,7 @@ class AsyncReplicas(httpx.AsyncBaseTransport):
         """The answer of the first that can be reached. Raises what the last attempt raised."""
         *first, last = self._turns.next()
         for url in first:
-            with suppress(*NOT_REACHED):
+            with self._turns.passing_over(url):
                 return await self._way.handle_async_request(_led(request, url))
         return await self._way.handle_async_request(_led(request, last))
 

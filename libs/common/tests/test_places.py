@@ -42,5 +42,5 @@ def test_native_servers_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.unit
 def test_without_docker_they_are_native(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STOA_TEST_SERVERS", raising=False)
-    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     assert not docker_answers()

@@ -3,12 +3,14 @@
 import asyncio
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
 
-from common.http import new_async_client, new_client
+from common import replicas
+from common.http import AsyncSister, new_async_client, new_client
+from common.service_tokens import Badge
 from common.testing.sisters import FakeSister, fake_sister
 
 pytestmark = pytest.mark.unit
@@ -62,6 +64,58 @@ def test_who_cannot_be_reached_is_passed_over(
     answers = ask(f"{nobody()},{twins[1].url},{nobody()}", [method] * 6)
     assert [answer.json() for answer in answers] == [1] * 6
     assert len(twins[1].asked) == 6
+
+
+@contextmanager
+def silence() -> Iterator[str]:
+    """An address where nobody refuses a connection either, as of a machine that is gone: its queue is full."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, ExitStack() as stack:
+        for _ in range(2):
+            caller = stack.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(listener.getsockname())
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@both
+def test_where_nobody_even_refuses_there_is_time_for_another(
+    ask: Callable[..., list[httpx.Response]], twins: list[FakeSister]
+) -> None:
+    with silence() as gone:
+        answers = ask(f"{gone},{twins[1].url}", ["POST"] * 4)
+    assert [answer.json() for answer in answers] == [1] * 4
+
+
+def test_a_look_up_has_time_for_another_too(twins: list[FakeSister]) -> None:
+    async def look_up(addresses: str) -> tuple[int, object]:
+        sister = AsyncSister("auth", addresses, Badge("toys"), timeout_s=2)
+        try:
+            return await sister.get("/toys/")
+        finally:
+            await sister.close()
+
+    with silence() as gone:
+        assert asyncio.run(look_up(f"{gone},{twins[1].url}")) == (200, 1)
+
+
+def test_who_could_not_be_reached_is_left_in_peace_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    moment = 100.0
+    monkeypatch.setattr(replicas, "monotonic", lambda: moment)
+    tried: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        tried.append(request.url.host)
+        if request.url.host == "gone":
+            raise httpx.ConnectTimeout("nobody")
+        return httpx.Response(200)
+
+    with httpx.Client(transport=replicas.Replicas("http://gone,http://here", httpx.MockTransport(answer))) as client:
+        for _ in range(4):
+            client.get("http://gone/")
+        assert tried == ["gone", "here", "here", "here", "here"]
+        moment += replicas.AWAY_S
+        client.get("http://gone/")
+        assert tried[5:] == ["gone", "here"]
 
 
 @both

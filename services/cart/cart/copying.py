@@ -30,7 +30,8 @@ def keep_copies(session: Session, products: Sequence[ProductEvent | Product]) ->
     changes.append(("version", func.greatest(told.inserted.version, ProductCopy.version)))
     rows = [product.model_dump(include=set(FIELDS)) for product in products]
     rows.sort(key=lambda row: (row["product_id"], row["version"]))
-    session.execute(told.on_duplicate_key_update(changes), rows)
+    # Without it a product without a SKU would be written without that column, which MySQL then does not know as new.
+    session.execute(told.on_duplicate_key_update(changes), rows, execution_options={"render_nulls": True})
 
 
 class Learner:

@@ -6,18 +6,19 @@ The native ones are started by the same code as `make up`.
 import os
 import secrets
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import docker
 from sqlalchemy import URL, create_engine, make_url, text
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of a name that nobody can foretell is made there
 MEMORY_WANTED = 4 * 2**30
 """Free bytes; what a run of all tests keeps there is less than one of the four."""
+ASKED_S = 10
 IMPATIENCE_S = 0.5
 """A broker that is thrown away need not close its queues, which takes it 6 s."""
 
@@ -37,10 +38,10 @@ def docker_answers() -> bool:
     if os.environ.get("STOA_TEST_SERVERS", "") == "native":
         return False
     try:
-        asked = subprocess.run(["docker", "info"], capture_output=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+        with closing(docker.from_env(timeout=ASKED_S)) as engine:
+            return bool(engine.ping())
+    except docker.errors.DockerException:
         return False
-    return asked.returncode == 0
 
 
 @contextmanager
@@ -51,9 +52,9 @@ def started() -> Iterator[Servers]:
 
 
 def _containers(stack: ExitStack) -> Servers:
-    from testcontainers.mysql import MySqlContainer
-    from testcontainers.rabbitmq import RabbitMqContainer
-    from testcontainers.redis import RedisContainer
+    from testcontainers.community.mysql import MySqlContainer
+    from testcontainers.community.rabbitmq import RabbitMqContainer
+    from testcontainers.community.redis import RedisContainer
 
     mysql = stack.enter_context(MySqlContainer("mysql:8.4", dialect="pymysql", username="root"))
     rabbit = stack.enter_context(RabbitMqContainer("rabbitmq:4-management").with_exposed_ports(15672))
