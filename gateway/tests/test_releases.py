@@ -59,9 +59,9 @@ def visitors(shop: ContainerSite) -> Iterator[httpx.Client]:
         yield http
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def keeper(shop: ContainerSite, visitors: httpx.Client) -> Person:
-    """The administrator."""
+    """The administrator, freshly signed in: a token lives for a quarter of an hour."""
     return sign_in(visitors, shop.settings.admin_username, shop.settings.admin_password)
 
 

@@ -26,7 +26,6 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 CONNECT_S = 0.2
-"""For a machine that is gone nobody refuses a connection; there is time left to ask another."""
 OPEN_AFTER = 5
 OPEN_S = 2.0
 """Failures in a row that open the breaker, and how long it stays open (design: reliability 3.7)."""
@@ -104,7 +103,8 @@ def new_async_client(addresses: str, timeout_s: float) -> httpx.AsyncClient:
     first, *others = split(addresses)
     way = httpx.AsyncHTTPTransport(verify=_tls(first), trust_env=False)
     transport = AsyncReplicas(addresses, way) if others else way
-    timeout = httpx.Timeout(timeout_s, connect=CONNECT_S)
+    # Of a machine that is gone nobody refuses a connection, and there must be time left to ask another.
+    timeout = httpx.Timeout(timeout_s, connect=timeout_s / (1 + len(others)))
     return httpx.AsyncClient(base_url=first, timeout=timeout, trust_env=False, transport=transport)
 
 

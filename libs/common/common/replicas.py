@@ -9,8 +9,8 @@ import httpx
 
 NOT_REACHED = (httpx.ConnectError, httpx.ConnectTimeout)
 """Nobody has heard of the request, so whatever it is, another may be asked."""
-AWAY_S = 1.0
-"""For so long others come before one that could not be reached; the gateway looks as often (`gateway/routes.yaml`)."""
+AWAY_S = 5.0
+"""For so long others come before one that could not be reached: to find that out may have taken a second."""
 
 
 class Turns:
