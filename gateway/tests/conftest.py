@@ -13,6 +13,13 @@ from .site import Site
 from .wreckage import Wreckage, wreck
 
 CROWD = 20
+LAST = "test_releases.py"
+"""It takes a stack of its own, and longer than those who are signed in stay so."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The others go on beside each other's people."""
+    items.sort(key=lambda item: item.path.name == LAST)
 
 
 @pytest.hookimpl(wrapper=True)

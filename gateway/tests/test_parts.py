@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from .browsing import Reader
-from .playing import HIDE, LOOK, Listening, counts, document, update
+from .playing import HIDE, LOOK, Listening, caught, counts, document, update
 from .site import PATIENCE_S, Site
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -185,24 +185,26 @@ def test_who_signs_in_presses_once_and_silence_ends_in_words(reader: Reader) -> 
 
 def test_what_a_document_lacks_is_named_and_a_late_one_takes_no_others_place(reader: Reader, site: Site) -> None:
     page = reader.open("about:blank")
-    asked: list[Route] = []
+    asked, held = list[Route](), list[Route]()
     page.route("**/docs/openapi**", lambda route: asked.append(route))
     with page.expect_request("**/docs/openapi.json"):
         page.goto(f"{site.url}/docs")
-    asked[0].fulfill(json=document("/api/cart/", missing=["orders"]))
+    caught(page, asked).fulfill(json=document("/api/cart/", missing=["orders"]))
     expect(page.locator("#missing")).to_contain_text("no answer came: orders.")
     expect(page.locator(".opblock-summary-path")).to_have_text("/api/cart/")
     for name in ("orders", "auth"):
         with page.expect_request(f"**/docs/openapi/{name}.json"):
             page.locator("#services").get_by_label(name).check()
-    asked[2].fulfill(json=document("/api/auth/me/"))
+        held.append(caught(page, asked))
+    of_orders, of_auth = held
+    of_auth.fulfill(json=document("/api/auth/me/"))
     expect(page.locator(".opblock-summary-path")).to_have_text("/api/auth/me/")
     with page.expect_response("**/docs/openapi/orders.json"):
-        asked[1].fulfill(status=503, json={})
+        of_orders.fulfill(status=503, json={})
     expect(page.locator("#missing")).to_be_empty()
     expect(page.locator(".opblock-summary-path")).to_have_text("/api/auth/me/")
     with page.expect_request("**/docs/openapi/cart.json"):
         page.locator("#services").get_by_label("cart").check()
-    asked[3].fulfill(status=503, json={})
+    caught(page, asked).fulfill(status=503, json={})
     expect(page.locator("#missing")).to_contain_text("no answer came: cart.")
-    assert len(asked) == 4
+    assert asked == []

@@ -15,6 +15,8 @@ from stoa.settings import ROOT
 COMPOSE = ROOT / "deploy" / "compose.yaml"
 NAME, FILES = "COMPOSE_PROJECT_NAME", "COMPOSE_FILE"
 """As Compose itself calls a project's name and its descriptions."""
+ALL = ("--profile", "*")
+"""Also what runs only when it is asked for, such as dashboards."""
 TOLD_BY_THE_FILE = ("STOA_", NAME, FILES)
 RUNNING = "running"
 ASKED_S = 10
@@ -73,5 +75,5 @@ class Compose:
 
     def containers(self) -> list[dict[str, Any]]:
         """All of the project, those that have ended too, as `docker compose ps` tells of them."""
-        told = self.do("Docker does not tell of its containers.", "ps", "--all", "--format", "json")
+        told = self.do("Docker does not tell of its containers.", *ALL, "ps", "--all", "--format", "json")
         return [json.loads(line) for line in told.splitlines() if line.strip()]

@@ -9,7 +9,7 @@ from dotenv import dotenv_values
 
 from stoa.containers import engine
 from stoa.containers.choosing import FOLDER
-from stoa.containers.engine import COMPOSE, FILES, NAME, RUNNING, Compose
+from stoa.containers.engine import ALL, COMPOSE, FILES, NAME, RUNNING, Compose
 from stoa.containers.showing import lines_of
 from stoa.containers.variables import as_file, variables
 from stoa.credentials import read_credentials
@@ -70,7 +70,7 @@ class Fleet:
     def delete(self) -> None:
         """Stop everything and delete its data."""
         if self._variables.exists():
-            self.compose.do("Docker could not take the containers down.", "down", "--volumes", "--remove-orphans")
+            self._take_down("--volumes")
             shutil.rmtree(self.settings.folder)
 
     def restart(self, names: Sequence[str]) -> None:
@@ -154,7 +154,9 @@ class Fleet:
 
     def _lower(self) -> int:
         count = sum(1 for each in self.compose.containers() if each["State"] == RUNNING)
-        self.compose.do(
-            "Docker could not take the containers down.", "down", "--remove-orphans", "--timeout", str(STOP_S)
-        )
+        self._take_down()
         return count
+
+    def _take_down(self, *words: str) -> None:
+        sentence = "Docker could not take the containers down."
+        self.compose.do(sentence, *ALL, "down", "--remove-orphans", "--timeout", str(STOP_S), *words)
