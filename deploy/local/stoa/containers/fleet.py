@@ -82,7 +82,7 @@ class Fleet:
         for name in names or (*SCHEMAS, "portal"):
             with self._step(f"restart {name}"):
                 chosen = [it for it in self._services() if it.split("-")[0] == name and not it.endswith("-migration")]
-                self._start("--build", "--force-recreate", "--no-deps", *self._scales(), *chosen)
+                self._start("--build", "--force-recreate", "--no-deps", *self._scales(chosen), *chosen)
 
     def migrate(self) -> None:
         """Migrate the schemas of a running database."""
@@ -95,7 +95,7 @@ class Fleet:
     def wait(self) -> None:
         """Wait until every container is ready."""
         self._check_running()
-        self._start("--no-recreate", *self._scales())
+        self._start("--no-recreate", *self._scales(self._services()))
 
     def status(self) -> list[Line]:
         """One line per container; migrations that have ended well are none."""
@@ -129,7 +129,7 @@ class Fleet:
         with self._step("build seven images"):
             self.compose.do("The images cannot be built.", "build", "--quiet")
         with self._step("start servers, migrate six schemas, start services and gateway"):
-            self._start("--remove-orphans", *self._scales())
+            self._start("--remove-orphans", *self._scales(self._services()))
         with self._step("create the administrator" + (", seed the demo" if self.settings.with_demo else "")):
             make_admin(self.settings, self.way_to("auth", "STOA_ADMIN_PASSWORD"))
             if self.settings.with_demo:
@@ -140,10 +140,10 @@ class Fleet:
         sentence = f"Not all containers are ready within {limit} s (STOA_START_LIMIT_S)."
         self.compose.do(sentence, "up", "--detach", "--wait", "--wait-timeout", limit, *words)
 
-    def _scales(self) -> list[str]:
-        """How many of each service and worker."""
-        told = [word.partition("=") for word in self.settings.replicas.split()]
-        return [word for name, _, count in told for word in ("--scale", f"{name}={count}")]
+    def _scales(self, services: Sequence[str]) -> list[str]:
+        """How many of each of these, where it is more than one."""
+        told = [word for word in self.settings.replicas.split() if word.partition("=")[0] in services]
+        return [word for each in told for word in ("--scale", each)]
 
     def _services(self) -> list[str]:
         return self.compose.do("The description cannot be read.", "config", "--services").split()
