@@ -1,5 +1,6 @@
 """The gateway by https: its own certificate or a given one, modern TLS only, and nothing served in clear."""
 
+import asyncio
 import re
 import socket
 import ssl
@@ -10,7 +11,7 @@ import httpx
 import pytest
 import yaml
 from cryptography import x509
-from websockets.sync.client import connect
+from websockets.asyncio.client import connect
 
 from stoa import encryption
 from stoa.encryption import files, make_certificate, trusted, variables
@@ -71,9 +72,14 @@ def test_the_shop_is_served_by_https_to_whoever_trusts_its_certificate(encrypted
 
 
 def test_sockets_pass_by_wss(encrypted, own):
-    with connect(f"{encrypted.sockets}/ws/products/", proxy=None, ssl=trusted(own)) as secure:
-        secure.send("hello")
-        assert secure.recv() == "hello"
+    """By a client of one thread: of a thousand that read and write TLS in two, one waits for ever for an answer."""
+
+    async def echoed():
+        async with connect(f"{encrypted.sockets}/ws/products/", proxy=None, ssl=trusted(own)) as secure:
+            await secure.send("hello")
+            return await secure.recv()
+
+    assert asyncio.run(echoed()) == "hello"
 
 
 def test_only_then_browsers_are_told_to_come_by_https(encrypted, front):
