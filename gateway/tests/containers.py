@@ -23,10 +23,9 @@ from common.testing.waiting import eventually
 from stoa.containers import Fleet
 from stoa.containers.engine import COMPOSE, RUNNING
 from stoa.credentials import read_credentials
-from stoa.servers import SCHEMAS, free_port_block
-from stoa.settings import PORTS, Settings
+from stoa.servers import SCHEMAS
 
-from .site import BROKER_METRICS, PATIENCE_S, Letter, Site, ending_as_an_interrupt
+from .site import BROKER_METRICS, PATIENCE_S, Letter, Site, ending_as_an_interrupt, settings_of_its_own
 
 MOST_MAILS = 50_000
 """As many as the mailbox keeps."""
@@ -99,23 +98,12 @@ class ContainerSite(Site):
 
 @contextmanager
 def own_containers(replicas: str = "", also: Describe | None = None) -> Iterator[ContainerSite]:
-    """Bring a stack up on free ports, without rate limits; nothing of it is left however the block ends.
+    """Bring a stack up; nothing of it is left however the block ends.
 
     What `also` describes is laid over it; it is told where the description is.
     """
     with ending_as_an_interrupt() as hurry, TemporaryDirectory(prefix="stoa-e2e-") as folder:
-        base = free_port_block(PORTS + 1)
-        settings = Settings(
-            run=Path(folder, "run"),
-            env="test",
-            docker="on",
-            port=base + PORTS,
-            port_base=base,
-            rate_limits="off",
-            replicas=replicas,
-            start_limit_s=START_S,
-            _env_file=None,
-        )
+        settings = settings_of_its_own(folder, docker="on", replicas=replicas, start_limit_s=START_S)
         laid_over = [{"services": _differences()}, *([also(COMPOSE)] if also else [])]
         more = [Path(folder, f"more-{number}.yaml") for number, _ in enumerate(laid_over)]
         for path, told in zip(more, laid_over, strict=True):

@@ -5,7 +5,6 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx
@@ -13,12 +12,10 @@ import pytest
 
 from common.testing.servers import place
 from common.testing.waiting import eventually
-from stoa.servers import free_port_block
-from stoa.settings import PORTS, Settings
 from stoa.stack import Stack
 from stoa.starting import DEAD, House
 
-from .site import BROKER_METRICS, PATIENCE_S, Letter, Site, ending_as_an_interrupt
+from .site import BROKER_METRICS, PATIENCE_S, Letter, Site, ending_as_an_interrupt, settings_of_its_own
 
 NOT_RUNNING = 0
 
@@ -83,20 +80,9 @@ class ProcessSite(Site):
 
 @contextmanager
 def own_processes() -> Iterator[ProcessSite]:
-    """Bring a stack up on free ports, without rate limits; nothing of it is left however the block ends."""
+    """Bring a stack up; nothing of it is left however the block ends."""
     with ending_as_an_interrupt() as hurry, TemporaryDirectory(prefix="stoa-e2e-", dir=place()) as folder:
-        base = free_port_block(PORTS + 1)
-        settings = Settings(
-            run=Path(folder, "run"),
-            env="test",
-            docker="off",
-            port=base + PORTS,
-            port_base=base,
-            rate_limits="off",
-            traces="on",
-            _env_file=None,
-        )
-        house = House(settings, lambda _: nullcontext())
+        house = House(settings_of_its_own(folder, docker="off", traces="on"), lambda _: nullcontext())
         try:
             yield ProcessSite(house, _up(house))
         finally:

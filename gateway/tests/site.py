@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email import message_from_string, policy
+from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import httpx
 
 from common.testing.waiting import eventually
 from stoa.containers import Fleet
-from stoa.settings import Settings
+from stoa.servers import free_port_block
+from stoa.settings import PORTS, Settings
 from stoa.starting import House
 
 PATIENCE_S = 100.0
@@ -142,6 +145,20 @@ class Site(ABC):
             httpx.get(f"{self.url}{path}", timeout=PATIENCE_S, trust_env=False).status_code
             != httpx.codes.SERVICE_UNAVAILABLE
         )
+
+
+def settings_of_its_own(folder: str, **more: Any) -> Settings:
+    """On free ports, without rate limits, in this folder, whatever the environment says."""
+    base = free_port_block(PORTS + 1)
+    return Settings(
+        run=Path(folder, "run"),
+        env="test",
+        port=base + PORTS,
+        port_base=base,
+        rate_limits="off",
+        _env_file=None,
+        **more,
+    )
 
 
 @contextmanager
