@@ -1,8 +1,11 @@
 """The stack's secrets: made at random at the first start, kept in the run folder, overruled by the environment."""
 
+import fcntl
 import json
+import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +40,9 @@ def sister_keys(service_keys: Mapping[str, str]) -> str:
 
 def read_credentials(settings: Settings) -> Credentials:
     """Take each secret from the settings if given there, else from the file, else make it and write it down."""
-    kept = _kept(settings.folder / "secrets.json")
+    settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _alone_with(settings.folder):
+        kept = _kept(settings.folder / "secrets.json")
     given = {name: getattr(settings, name) for name in kept if getattr(settings, name)}
     known = kept | given
     return Credentials(
@@ -48,6 +53,17 @@ def read_credentials(settings: Settings) -> Credentials:
         mysql_passwords={schema: known[f"mysql_{schema}_password"] for schema in SCHEMAS},
         service_keys={name: known[f"{name}_service_key"] for name in SCHEMAS},
     )
+
+
+@contextmanager
+def _alone_with(folder: Path) -> Iterator[None]:
+    """Let two first calls not each make secrets of their own; the lock is on the folder and falls with its holder."""
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
 
 
 def _kept(path: Path) -> dict[str, str]:

@@ -1,11 +1,13 @@
 """The settings of the local stack: one documented place, and what is refused."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 
 from stoa import settings as module
-from stoa.credentials import read_credentials
+from stoa.credentials import Credentials, read_credentials
 from stoa.servers import SCHEMAS, free_port_block
 from stoa.settings import OFFSETS, PORTS, ROOT, BadSettings, Settings, read_settings
 
@@ -104,6 +106,19 @@ def test_secrets_are_made_once_and_readable_by_their_owner_only(tmp_path):
     passwords = {first.secret_key, first.webhook_key, first.rabbitmq_password, *first.mysql_passwords.values()}
     assert len(passwords | set(first.service_keys.values())) == 15
     assert (tmp_path / "secrets.json").stat().st_mode & 0o077 == 0
+
+
+def test_calls_that_come_first_together_agree_on_the_secrets(tmp_path):
+    callers, rounds = 4, 25
+    together = Barrier(callers)
+
+    def call(number: int) -> Credentials:
+        together.wait()
+        return read_credentials(Settings(run=tmp_path / str(number)))
+
+    with ThreadPoolExecutor(callers) as pool:
+        for number in range(rounds):
+            assert len({each.secret_key for each in pool.map(call, [number] * callers)}) == 1
 
 
 def test_a_secret_that_is_given_holds_and_is_not_written_down(tmp_path):
