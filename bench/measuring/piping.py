@@ -34,6 +34,9 @@ effects = Table(
     **TABLE_OPTIONS,
 )
 
+_told = insert(effects)
+_add = _told.on_duplicate_key_update(number=effects.c.number + _told.inserted.number)
+
 
 @contextmanager
 def process(work: Callable[..., None], *arguments: Any) -> Iterator[None]:
@@ -70,8 +73,7 @@ def consume(database_url: str, broker_url: str) -> None:
 def _count(session: Session, events: Sequence[Event]) -> None:
     heard = Counter(int(event.subject) for event in events)
     rows = [{"product_id": product_id, "number": number} for product_id, number in sorted(heard.items())]
-    told = insert(effects).values(rows)
-    session.execute(told.on_duplicate_key_update(number=effects.c.number + told.inserted.number))
+    session.execute(_add, rows)
 
 
 def ack(broker_url: str, acked: Any) -> None:
