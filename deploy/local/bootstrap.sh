@@ -139,7 +139,7 @@ fingerprint() { # changes with the pins, the packages' descriptions, the interpr
 }
 
 environment() { # environment FOLDER PINS [DESCRIPTION...]: FOLDER holds exactly what the pins say, or is made again
-    local folder=$1 pins=$2
+    local folder=$1 pins=$2 how
     shift 2
     if [ ! -e "$folder/.unfinished" ] && [ -e "$folder/.fingerprint" ] && usable "$folder" &&
         [ "$(cat "$folder/.fingerprint")" = "$(fingerprint "$folder" "$pins" "$@")" ]; then
@@ -149,12 +149,14 @@ environment() { # environment FOLDER PINS [DESCRIPTION...]: FOLDER holds exactly
     if [ -e "$folder/.unfinished" ] || ! usable "$folder"; then rm -rf "$folder"; fi
     mkdir -p "$folder"
     touch "$folder/.unfinished"
-    [ -x "$folder/bin/python" ] || step "make $folder" "$(find_python)" -m venv "$folder" ||
+    # The first has pip, which brings uv and is as slow to make; the second is served by the first.
+    [ -x .venv/bin/uv ] && how=(--without-pip) || how=()
+    [ -x "$folder/bin/python" ] || step "make $folder" "$(find_python)" -m venv "${how[@]}" "$folder" ||
         refuse "A Python environment could not be made in $folder." log
     packages "$folder" "$pins"
     if [ $# -gt 0 ]; then
-        step "link Stoa's own packages into $folder" "$folder/bin/pip" install --no-deps --no-build-isolation \
-            "${LOCAL[@]/#/-e./}" || refuse "pip could not install Stoa's own packages." log
+        step "link Stoa's own packages into $folder" .venv/bin/uv pip install --python "$folder/bin/python" --offline \
+            --no-deps --no-build-isolation "${LOCAL[@]/#/-e./}" || refuse "uv could not link Stoa's own packages." log
     fi
     fingerprint "$folder" "$pins" "$@" >"$folder/.fingerprint"
     rm "$folder/.unfinished"
@@ -168,11 +170,12 @@ packages() { # packages FOLDER PINS: by uv, in a quarter of pip's time; by pip, 
         step "install uv" .venv/bin/pip install --require-hashes -r .run/uv.txt || refuse "pip could not install uv." log
     fi
     step "$text" .venv/bin/uv pip install --python "$1/bin/python" --compile-bytecode --require-hashes -r "$2" ||
-        step "$text with pip" "$1/bin/pip" install --require-hashes -r "$2" || refuse "pip could not install $2." log
+        step "$text with pip" .venv/bin/pip --python "$1/bin/python" install --require-hashes -r "$2" ||
+        refuse "pip could not install $2." log
 }
 
 usable() { # it exists, runs, is new enough and was made here
-    "$1/bin/python" -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null &&
+    "$1/bin/python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null &&
         grep -qs "$ROOT/$1" "$1/bin/activate"
 }
 
