@@ -14,6 +14,7 @@ from measuring.results import Bars, Figure, Step, at_least, median_of, share_of
 
 CONNECTIONS = 64
 PRODUCTS = 10_000
+SMALLEST = 10_000
 GOAL = 0.5
 HELLO = "hello"
 READS = {
@@ -30,7 +31,7 @@ class Pace:
 
     rounds: int = 5
     seconds: int = 4
-    sizes: tuple[int, ...] = (10_000, 100_000, 1_000_000)
+    sizes: tuple[int, ...] = (SMALLEST, 100_000, 1_000_000)
 
 
 def against_hello(running: Bench, step: Step, pace: Pace) -> list[Figure]:
@@ -91,7 +92,8 @@ def _lists(size: int) -> dict[str, list[str]]:
 
     many = range(8000)
     cents = [f"{chance.randint(100, 99_999) / 100:.2f}" for _ in many]
-    words = ["".join(map(chance.choice, ("bcdfglmnprst", "aeiou", "bcdfgl"))) for _ in many]
+    words = ["".join(map(chance.choice, ("bcdfglmnprst", "aeiou", "bcdfgl", "aeiou", "l"))) for _ in many]
+    letters = 2 + len(f"{size // SMALLEST}")  # of a beginning that 28, 55 and 31 products have
     pages = [(page, length) for length in range(20, 40) for page in range(1, min(400, size * 9 // 10 // length))]
     chance.shuffle(pages)
     return {
@@ -101,10 +103,10 @@ def _lists(size: int) -> dict[str, list[str]]:
         "made: by price, from a cursor": [path("price", cents[n]) for n in many],
         "made: best sellers, from a cursor": [path("-sold_count", chance.randint(0, 3000)) for n in many],
         "made: by name in a category": [
-            path("name", words[n], f"&category=category-{chance.randrange(100)}") for n in many
+            path("name", words[n][:3], f"&category=category-{chance.randrange(100)}") for n in many
         ],
         "made: in stock, dearest first": [path("-price", cents[n], "&in_stock=true") for n in many],
-        "made: search of a rare word, by cursor": [
-            f"/api/products/?search={words[n]}{chance.choice('aeiou')}l&limit=20&cursor=" for n in many
+        "made: search of a rare word, full page": [
+            f"/api/products/?search={words[n][:letters]}&limit=20&price_max={1000 + n / 100:.2f}&cursor=" for n in many
         ],
     }
