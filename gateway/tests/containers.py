@@ -22,6 +22,7 @@ import httpx
 from common.testing.waiting import eventually
 from stoa.containers import Fleet
 from stoa.containers.engine import COMPOSE, RUNNING
+from stoa.containers.variables import MACHINE
 from stoa.credentials import read_credentials
 from stoa.servers import SCHEMAS
 
@@ -42,7 +43,7 @@ class ContainerSite(Site):
 
     house: Fleet
 
-    machine = "host.docker.internal"
+    machine = MACHINE
     listening_on = "0.0.0.0"  # noqa: S104 - a container is not on loopback; it takes a test's own words only
 
     def letters(self, *emails: str) -> list[Letter]:
@@ -123,7 +124,6 @@ def _differences() -> dict[str, Any]:
     """What these tests have otherwise: a way to the database, one to the integrator, patience with a busy machine."""
     ours = {
         name: {
-            "extra_hosts": [f"{ContainerSite.machine}:host-gateway"],
             "environment": {"STOA_WEBHOOK_ALLOW_PRIVATE": "true", "STOA_CATALOG_TIMEOUT_S": "5"},
         }
         for name in OURS

@@ -82,7 +82,7 @@ class ProcessSite(Site):
 def own_processes() -> Iterator[ProcessSite]:
     """Bring a stack up; nothing of it is left however the block ends."""
     with ending_as_an_interrupt() as hurry, TemporaryDirectory(prefix="stoa-e2e-", dir=place()) as folder:
-        house = House(settings_of_its_own(folder, docker="off", traces="on"), lambda _: nullcontext())
+        house = House(settings_of_its_own(folder, docker="off"), lambda _: nullcontext())
         try:
             yield ProcessSite(house, _up(house))
         finally:

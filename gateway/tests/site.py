@@ -156,6 +156,7 @@ def settings_of_its_own(folder: str, **more: Any) -> Settings:
         port=base + PORTS,
         port_base=base,
         rate_limits="off",
+        traces="on",
         _env_file=None,
         **more,
     )

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -10,7 +11,6 @@ from stoa.tracing import Trace, follow, receiving
 from stoa.tracing.spans import Span
 
 from .people import Person, Visitor, ok
-from .processes import ProcessSite
 from .site import PATIENCE_S, Site
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -32,18 +32,17 @@ PARENTS = {
 
 
 @pytest.fixture(scope="module")
-def processes(site: Site) -> ProcessSite:
-    """Processes of this machine, which alone `stoa trace` can hear."""
-    if not isinstance(site, ProcessSite):
-        pytest.skip("in containers spans go to a collector of one's own")
-    return site
-
-
-@pytest.fixture(scope="module")
-def trace(processes: ProcessSite) -> Trace:
+def trace(site: Site) -> Trace:
     """The way of one order of the demo customer."""
-    settings = processes.settings
-    return follow(settings, processes.stack.gateway, settings.customer_username, settings.customer_password)
+    settings = site.settings
+    return follow(settings, site.house.ear, settings.customer_username, settings.customer_password)
+
+
+@contextmanager
+def collecting(site: Site, trace: str) -> Iterator[receiving.Collector]:
+    """What the stack tells of this trace."""
+    with receiving.collecting(trace, site.house.ear.port, site.house.ear.address) as collector:
+        yield collector
 
 
 def _called(span: Span) -> str:
@@ -69,11 +68,11 @@ def test_no_part_begins_before_the_one_that_called_it(trace: Trace) -> None:
     assert early == []
 
 
-def test_a_file_is_taken_in_in_the_trace_of_its_upload(processes: ProcessSite, admin: Person) -> None:
+def test_a_file_is_taken_in_in_the_trace_of_its_upload(site: Site, admin: Person) -> None:
     """Its worker is a process that another has forked, and has to tell of its spans all the same."""
     trace = secrets.token_hex(16)
     file = {"file": ("lamps.csv", f"name,sku,price,stock\nLamp,{trace},5.00,1\n", "text/csv")}
-    with receiving.collecting(trace, processes.settings.port_of("traces")) as collector:
+    with collecting(site, trace) as collector:
         headers = {"traceparent": f"00-{trace}-{secrets.token_hex(8)}-01"}
         ok(admin.ask("POST", "/api/products/bulk-upload/", headers=headers, files=file), 202)
 
@@ -86,7 +85,7 @@ def test_a_file_is_taken_in_in_the_trace_of_its_upload(processes: ProcessSite, a
 
 
 def test_what_is_asked_for_in_a_query_is_told_to_nobody(
-    processes: ProcessSite, stranger: Visitor, monkeypatch: pytest.MonkeyPatch
+    site: Site, stranger: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trace, secret, bodies = secrets.token_hex(16), secrets.token_hex(16), list[bytes]()
     read = receiving.read
@@ -96,7 +95,7 @@ def test_what_is_asked_for_in_a_query_is_told_to_nobody(
         return read(body)
 
     monkeypatch.setattr(receiving, "read", overhear)
-    with receiving.collecting(trace, processes.settings.port_of("traces")) as collector:
+    with collecting(site, trace) as collector:
         headers = {"traceparent": f"00-{trace}-{secrets.token_hex(8)}-01"}
         ok(stranger.get("/api/products/", params={"search": secret}, headers=headers))
         eventually(lambda: {span.service for span in collector.spans()} == {"gateway", "catalog"}, PATIENCE_S)

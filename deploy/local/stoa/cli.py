@@ -19,10 +19,9 @@ from stoa.importing import Mode, OnError, Wishes, door, import_file
 from stoa.preflight import NotNow
 from stoa.servers import SCHEMAS
 from stoa.settings import Settings, read_settings
-from stoa.stack import Stack
 from stoa.status import read_status, table
 from stoa.supervision import Supervisor
-from stoa.terminal import Password, Url, Username, console, house, native_house, sentences
+from stoa.terminal import Password, Url, Username, console, house, sentences
 from stoa.welcome import hidden_pages, welcome
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -154,11 +153,10 @@ def rotate_keys(
 def trace(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
     """Order one piece as the demo customer and show its whole way; exit code 0 only if all of it was told."""
     with sentences():
-        settings = native_house(read_settings(), "a collector named in STOA_TRACES is told of its spans.").settings
+        settings = read_settings()
         if not settings.with_demo:
             raise NotNow("There is no demo customer here who could order (STOA_DEMO, STOA_ENV).")
-        stack = Stack(settings, read_credentials(settings))
-        found = tracing.follow(settings, stack.gateway, settings.customer_username, settings.customer_password)
+        found = tracing.follow(settings, house(settings).ear, settings.customer_username, settings.customer_password)
         if as_json:
             console.print_json(tracing.as_json(found))
         else:

@@ -11,6 +11,7 @@ from pathlib import Path
 from stoa.backends import MakeBackends, native
 from stoa.credentials import read_credentials
 from stoa.encryption import make_certificate, trusted
+from stoa.hearing import Ear
 from stoa.marks import end, marked
 from stoa.migrating import migrate
 from stoa.operating import Way
@@ -31,6 +32,7 @@ UNFINISHED = "restoring"
 """The file that is in the run folder from the begin of a restore until its data is whole."""
 PATIENCE = 3
 """How often a program may end during a start before we call it broken."""
+LOOPBACK = "127.0.0.1"
 
 Step = Callable[[str], AbstractContextManager[None]]
 
@@ -57,6 +59,11 @@ class House:
         self.places: dict[str, Path] = {}
         self.supervisor = Supervisor(settings.folder, settings.log_megabytes)
         self._step = step
+
+    @property
+    def ear(self) -> Ear:
+        """Where this machine hears the processes' spans."""
+        return Ear(self._described().gateway.configuration, LOOPBACK, LOOPBACK)
 
     def up(self) -> Stack:
         """Start what does not run, wait until all of it is ready; on any failure undo what this call did."""

@@ -13,6 +13,9 @@ from stoa.stack import SERVICES, Stack
 pytestmark = pytest.mark.unit
 
 
+IN_FILES = {"STOA_TLS_HOST", "STOA_TLS_CERT", "STOA_TLS_KEY", "STOA_READ_TIMEOUT_S"}
+IN_FILES |= {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_BSP_SCHEDULE_DELAY"}
+"""What the gateway is told beside the figures of its routes."""
 OBSERVERS = {"prometheus", "grafana", "jaeger"}
 
 
@@ -61,7 +64,7 @@ def test_the_gateway_is_told_the_same_figures_as_natively(services, tmp_path, mo
     native = Stack(settings, read_credentials(settings), {}).gateway.variables
     figures = {name: value for name, value in native.items() if not name.endswith("_SERVERS")}
     servers = {f"STOA_{name.upper()}_SERVERS" for name in SCHEMAS}
-    assert told.keys() == figures.keys() | servers | {"STOA_TLS_HOST", "STOA_TLS_CERT", "STOA_TLS_KEY"}
+    assert told.keys() == figures.keys() | servers | IN_FILES
     assert {name: told[name] for name in figures} == {name: f"${{{name}:-{value}}}" for name, value in figures.items()}
 
 

@@ -9,7 +9,7 @@ from dotenv import dotenv_values
 from stoa.containers import Fleet, choosing, in_containers
 from stoa.containers.engine import COMPOSE
 from stoa.containers.showing import lines_of
-from stoa.containers.variables import as_file, variables
+from stoa.containers.variables import MACHINE, as_file, collector, variables
 from stoa.credentials import read_credentials
 from stoa.preflight import NotNow
 from stoa.settings import Settings
@@ -43,6 +43,15 @@ def test_whatever_the_description_asks_for_is_told(tmp_path):
     assert not {name for name in missing if not NOT_OURS.fullmatch(name)}
     secret = re.compile(r"STOA_(?!TLS_)\w+_(KEYS?|PASSWORD)")
     assert all(word for name, word in told(settings(tmp_path)).items() if secret.fullmatch(name))
+
+
+@pytest.mark.parametrize(
+    ("traces", "address"),
+    [("off", ""), ("on", f"http://{MACHINE}:18122"), ("http://jaeger:4318/", "http://jaeger:4318")],
+)
+def test_spans_are_told_to_this_machine_or_to_whom_is_named(tmp_path, traces, address):
+    known = settings(tmp_path, traces=traces)
+    assert collector(known) == told(known)["OTEL_EXPORTER_OTLP_ENDPOINT"] == address
 
 
 def test_the_file_says_what_it_was_told(tmp_path):

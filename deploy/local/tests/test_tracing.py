@@ -5,14 +5,18 @@ import http.client
 import json
 
 import pytest
+import yaml
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from rich.console import Console
 from typer.testing import CliRunner
 
 from stoa import cli, tracing
 from stoa.credentials import read_credentials
+from stoa.hearing import Ear
 from stoa.preflight import NotNow
 from stoa.servers import free_port_block
+from stoa.servers.gateway import static_part
+from stoa.settings import ROOT as CHECKOUT
 from stoa.settings import Settings
 from stoa.stack import Stack
 from stoa.tracing import Trace, as_json
@@ -134,6 +138,14 @@ def test_where_nothing_is_told_to_it_the_command_says_so(tmp_path, monkeypatch, 
     monkeypatch.setenv("STOA_RUN", str(tmp_path))
     done = CliRunner().invoke(cli.app, ["trace"])
     assert (done.exit_code, sentence in done.output, done.output.count("\n")) == (1, True, 1)
+
+
+def test_only_what_is_sent_to_this_machine_is_heard(tmp_path):
+    path = tmp_path / "traefik.yaml"
+    path.write_text(yaml.safe_dump(static_part(CHECKOUT / "gateway", 300, "http://host.docker.internal:18122")))
+    assert Ear(path, "host.docker.internal", "172.17.0.1").port == 18122
+    with pytest.raises(NotNow, match=r"sent to host\.docker\.internal:18122"):
+        _ = Ear(path, "127.0.0.1", "127.0.0.1").port
 
 
 def test_before_anything_was_started_the_command_says_the_same(tmp_path, monkeypatch):

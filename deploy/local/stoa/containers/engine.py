@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ ALL = ("--profile", "*")
 """Also what runs only when it is asked for, such as dashboards."""
 TOLD_BY_THE_FILE = ("STOA_", NAME, FILES)
 RUNNING = "running"
+LOOPBACK = "127.0.0.1"
 ASKED_S = 10
 UNITS = {"B": 2**-20, "KiB": 2**-10, "MiB": 1, "GiB": 2**10}
 USED = re.compile(r"^(\w+) ([0-9.]+)(B|KiB|MiB|GiB) /", re.MULTILINE)
@@ -43,6 +45,21 @@ def memory_mb(ids: Sequence[str]) -> dict[str, int]:
     command = ["docker", "stats", "--no-stream", "--format", "{{.ID}} {{.MemUsage}}", *ids]
     told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     return {found[1]: round(float(found[2]) * UNITS[found[3]]) for found in USED.finditer(told)}
+
+
+def address_here() -> str:
+    """Where one has to listen to hear containers: Docker's bridge; loopback where that is on another machine.
+
+    So it is with Docker Desktop, which leads what is sent to its machine to loopback here.
+    """
+    command = ["docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or LOOPBACK
+    try:
+        with socket.socket() as tried:
+            tried.bind((told, 0))
+    except OSError:
+        return LOOPBACK
+    return told
 
 
 def _succeeds(*words: str) -> bool:

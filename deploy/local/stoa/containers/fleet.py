@@ -5,21 +5,24 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
 from dotenv import dotenv_values
 
 from stoa.containers import engine
 from stoa.containers.choosing import FOLDER
 from stoa.containers.engine import ALL, COMPOSE, FILES, NAME, RUNNING, Compose
 from stoa.containers.showing import lines_of
-from stoa.containers.variables import as_file, variables
+from stoa.containers.variables import MACHINE, as_file, collector, static, variables
 from stoa.credentials import read_credentials
 from stoa.encryption import make_certificate
+from stoa.hearing import Ear
 from stoa.operating import Way
 from stoa.preflight import NotNow
 from stoa.seeding import make_admin, seed
 from stoa.servers import SCHEMAS
+from stoa.servers.gateway import static_part
 from stoa.servers.server import write
-from stoa.settings import Settings
+from stoa.settings import ROOT, Settings
 from stoa.starting import Step
 from stoa.status import Line
 
@@ -46,6 +49,11 @@ class Fleet:
     @property
     def _variables(self) -> Path:
         return self.settings.folder / FOLDER / "variables.env"
+
+    @property
+    def ear(self) -> Ear:
+        """Where this machine hears the containers' spans."""
+        return Ear(static(self.settings), MACHINE, engine.address_here())
 
     def up(self) -> None:
         """Start what does not run, wait until all of it is ready; on a failure undo what this call began."""
@@ -123,6 +131,8 @@ class Fleet:
         more = self._more or (known.get(FILES) or "").split(os.pathsep)[1:]
         own = {NAME: project, FILES: os.pathsep.join(map(str, (COMPOSE, *more)))}
         self._variables.parent.mkdir(parents=True, exist_ok=True)
+        told = static_part(ROOT / "gateway", self.settings.read_timeout_s, collector(self.settings))
+        write(static(self.settings), yaml.safe_dump(told, sort_keys=False), 0o644)
         write(self._variables, as_file(variables(self.settings, read_credentials(self.settings), project) | own))
 
     def _raise(self) -> None:

@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
+from stoa.containers.choosing import FOLDER
 from stoa.credentials import Credentials
 from stoa.encryption import files
 from stoa.servers import SCHEMAS
@@ -11,6 +13,8 @@ from stoa.stack import DRAIN_S
 
 PORT = 8000
 """Of every service inside its container."""
+MACHINE = "host.docker.internal"
+"""How containers call the machine that they run on (`extra_hosts`)."""
 LISTENING_ELSEWHERE = {"run", "docker", "port_base", "replicas", "traces"}
 """Fields of the settings that mean nothing in there."""
 
@@ -21,6 +25,16 @@ def variables(settings: Settings, credentials: Credentials, project: str) -> dic
     told = {f"STOA_{field.upper()}": str(getattr(settings, field)) for field in fields}
     others = others_for_services(dict(os.environ))
     return others | told | _certificate(settings) | _secrets(credentials) | _addresses(settings, project)
+
+
+def static(settings: Settings) -> Path:
+    """The gateway's static part, which it takes from one source only, with the settings put into it."""
+    return settings.folder / FOLDER / "traefik.yaml"
+
+
+def collector(settings: Settings) -> str:
+    """Whom the containers tell of their spans; empty for nobody."""
+    return f"http://{MACHINE}:{settings.port_of('traces')}" if settings.traces == "on" else settings.collector
 
 
 def _certificate(settings: Settings) -> dict[str, str]:
@@ -45,12 +59,12 @@ def _secrets(credentials: Credentials) -> dict[str, str]:
 
 def _addresses(settings: Settings, project: str) -> dict[str, str]:
     """Of replicas each by its own name: one name for all would hide from the gateway which of them is ready."""
-    collector = settings.traces if settings.traces not in ("on", "off") else ""
     told = {
+        "STOA_GATEWAY_STATIC": str(static(settings)),
         "STOA_PUBLIC_URL": settings.outside_url,
         "STOA_MAILBOX_PORT": str(settings.port_of("mailbox")),
         "STOA_TLS_HOST": settings.public_host,
-        "OTEL_EXPORTER_OTLP_ENDPOINT": collector,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector(settings),
     }
     several = {name: len(settings.replicas_of(name)) for name in SCHEMAS if len(settings.replicas_of(name)) > 1}
     for name, count in several.items():

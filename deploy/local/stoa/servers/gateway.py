@@ -12,6 +12,16 @@ from stoa.servers.asking import ask
 from stoa.servers.server import ServerFailed, base_environment, write
 
 
+def static_part(files: Path, read_timeout_s: int, collector: str) -> dict[str, Any]:
+    """The checkout's traefik.yaml with the settings in it; with a `collector` that one is told of spans."""
+    static: dict[str, Any] = yaml.safe_load((files / "traefik.yaml").read_text())
+    times = static["entryPoints"]["web"]["transport"]["respondingTimeouts"]
+    times |= {"readTimeout": f"{read_timeout_s}s", "writeTimeout": f"{2 * read_timeout_s}s"}
+    if collector:
+        static["tracing"] = {"serviceName": "gateway", "otlp": {"http": {"endpoint": f"{collector}/v1/traces"}}}
+    return static
+
+
 @dataclass
 class Gateway:
     """One Traefik; `files` holds traefik.yaml and routes.yaml, `variables` is what routes.yaml reads.
@@ -95,15 +105,8 @@ class Gateway:
         return answer.json() if answer is not None and answer.is_success else []
 
     def _static(self) -> dict[str, Any]:
-        static: dict[str, Any] = yaml.safe_load((self.files / "traefik.yaml").read_text())
+        static = static_part(self.files, self.read_timeout_s, self.collector)
         static["entryPoints"]["web"]["address"] = f"{self.host}:{self.port}"
         static["entryPoints"]["ops"]["address"] = f"127.0.0.1:{self.ops_port}"
-        times = static["entryPoints"]["web"]["transport"]["respondingTimeouts"]
-        times |= {"readTimeout": f"{self.read_timeout_s}s", "writeTimeout": f"{2 * self.read_timeout_s}s"}
         static["providers"]["file"]["filename"] = str((self.files / "routes.yaml").absolute())
-        if self.collector:
-            static["tracing"] = {
-                "serviceName": "gateway",
-                "otlp": {"http": {"endpoint": f"{self.collector}/v1/traces"}},
-            }
         return static

@@ -4,15 +4,13 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import httpx
-import yaml
 
 from stoa.encryption import trusted
+from stoa.hearing import Ear
 from stoa.importing.admin import Admin
 from stoa.preflight import NotNow
-from stoa.servers.gateway import Gateway
 from stoa.settings import Settings
 from stoa.tracing.receiving import collecting
 from stoa.tracing.spans import Span
@@ -21,7 +19,6 @@ ANSWER_S = 30.0
 PATIENCE_S = 30.0
 """For a way that takes a second, and for what tells of it once a second."""
 LOOK_S = 0.1
-OFF = "Nobody tells of spans; `STOA_TRACES=on make up` starts the services again, so that they do."
 
 Leg = tuple[str, str]
 """A process, and how the name of its span begins."""
@@ -53,30 +50,16 @@ class Trace:
     missing: Sequence[Leg]
 
 
-def follow(settings: Settings, gateway: Gateway, username: str, password: str) -> Trace:
+def follow(settings: Settings, ear: Ear, username: str, password: str) -> Trace:
     """Order one piece of something that is there, and collect what is told of it. Raises NotNow."""
-    port = _port_of_collector(gateway)
     trace, root = secrets.token_hex(16), secrets.token_hex(8)
-    with collecting(trace, port) as collector:
+    with collecting(trace, ear.port, ear.address) as collector:
         order, begun, ended = _order(settings, username, password, f"00-{trace}-{root}-01")
         until = time.monotonic() + PATIENCE_S
         while (missing := _missing(collector.spans())) and time.monotonic() < until:
             time.sleep(LOOK_S)
         own = Span(trace, root, "", "buyer", "POST", begun, ended, "/api/orders/")
         return Trace(order, own, [own, *collector.spans()], missing)
-
-
-def _port_of_collector(gateway: Gateway) -> int:
-    """Where the running gateway sends its spans; the services are told the same. Raises NotNow."""
-    try:
-        static = yaml.safe_load(gateway.configuration.read_text())
-        told: str = static["tracing"]["otlp"]["http"]["endpoint"]
-    except (FileNotFoundError, KeyError):
-        raise NotNow(OFF) from None
-    endpoint = urlsplit(told)
-    if endpoint.hostname != "127.0.0.1" or endpoint.port is None:
-        raise NotNow(f"Spans are sent to {endpoint.netloc}; look there, or start with `STOA_TRACES=on make up`.")
-    return endpoint.port
 
 
 def _order(settings: Settings, username: str, password: str, traceparent: str) -> tuple[str, int, int]:

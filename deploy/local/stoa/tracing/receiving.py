@@ -1,4 +1,4 @@
-"""A collector for a moment: takes spans by OTLP over http on loopback, and keeps those of the traces asked for."""
+"""A collector for a moment: takes spans by OTLP over http on this machine, and keeps those of the traces asked for."""
 
 import gzip
 import threading
@@ -59,11 +59,11 @@ def _texts(attributes: Any) -> dict[str, str]:
 
 
 @contextmanager
-def collecting(trace: str, port: int) -> Iterator[Collector]:
-    """Listen on this port of loopback while the block goes on. Raises NotNow when it is taken."""
+def collecting(trace: str, port: int, address: str = "127.0.0.1") -> Iterator[Collector]:
+    """Listen on this port while the block goes on. Raises NotNow when it is taken."""
     collector = Collector(trace)
     app = Starlette(routes=[Route("/v1/traces", collector.take, methods=["POST"])])
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="critical", lifespan="off", ws="none")
+    config = uvicorn.Config(app, host=address, port=port, log_level="critical", lifespan="off", ws="none")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=_serve, args=(server,), daemon=True)
     thread.start()
