@@ -1,15 +1,13 @@
 """The stack's secrets: made at random at the first start, kept in the run folder, overruled by the environment."""
 
-import fcntl
 import json
-import os
 import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from common.service_tokens import new_service_key, public_half
+from stoa.holding import held
 from stoa.servers import SCHEMAS
 from stoa.servers.server import write
 from stoa.settings import Settings
@@ -41,7 +39,7 @@ def sister_keys(service_keys: Mapping[str, str]) -> str:
 def read_credentials(settings: Settings) -> Credentials:
     """Take each secret from the settings if given there, else from the file, else make it and write it down."""
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _alone_with(settings.folder):
+    with held(settings.folder):  # two first calls do not make secrets of their own each
         kept = _kept(settings.folder / "secrets.json")
     given = {name: getattr(settings, name) for name in kept if getattr(settings, name)}
     known = kept | given
@@ -53,17 +51,6 @@ def read_credentials(settings: Settings) -> Credentials:
         mysql_passwords={schema: known[f"mysql_{schema}_password"] for schema in SCHEMAS},
         service_keys={name: known[f"{name}_service_key"] for name in SCHEMAS},
     )
-
-
-@contextmanager
-def _alone_with(folder: Path) -> Iterator[None]:
-    """Let two first calls not each make secrets of their own; the lock is on the folder and falls with its holder."""
-    held = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(held)
 
 
 def _kept(path: Path) -> dict[str, str]:

@@ -12,8 +12,9 @@ from stoa.backends import MakeBackends, native
 from stoa.credentials import Credentials
 from stoa.marks import MARK
 from stoa.operating import Way
+from stoa.preflight import NotNow
 from stoa.processes import Migration, Web, Worker, code_of, digest_of, uvicorn_command
-from stoa.servers import Server
+from stoa.servers import SCHEMAS, Server
 from stoa.servers.gateway import Gateway
 from stoa.servers.mailbox import Mailbox
 from stoa.servers.server import base_environment, yielding
@@ -108,6 +109,16 @@ class Stack:
     def everything(self) -> list[Server]:
         """All long-running processes, in the order of their start."""
         return [*self.servers(), *self.applications(), self.gateway]
+
+    def replaceable(self, names: Sequence[str]) -> list[Server]:
+        """The processes of our own that go by these names, in the order of the stack; all without a name.
+
+        Raises NotNow for what is no service.
+        """
+        known: list[Server] = [*self.web, *self.workers, self.portal]
+        if strange := set(names).difference(*map(_names_of, known)):
+            raise NotNow(f"There is no service {min(strange)}; there are: {', '.join(SCHEMAS)}, portal.")
+        return [each for each in known if not names or _names_of(each) & set(names)]
 
     def way_to(self, service: str) -> Way:
         """How a service's own commands are called, as the service itself runs."""
@@ -235,3 +246,8 @@ class Stack:
     def log(self, name: str) -> Path:
         """Where a process of this name writes what it says."""
         return self.settings.folder / "log" / f"{name}.log"
+
+
+def _names_of(process: Server) -> set[str]:
+    """Its own, and that of the service which it is a replica or the worker of."""
+    return {process.name, process.name.split("-")[0]}

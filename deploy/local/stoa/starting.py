@@ -1,6 +1,5 @@
 """Brings the whole stack up and takes it down; what could not be finished is undone."""
 
-import fcntl
 import shutil
 import signal
 import time
@@ -12,12 +11,13 @@ from stoa.backends import MakeBackends, native
 from stoa.credentials import read_credentials
 from stoa.encryption import make_certificate, trusted
 from stoa.hearing import Ear
+from stoa.holding import held
 from stoa.marks import end, marked
 from stoa.migrating import migrate
 from stoa.operating import Way
 from stoa.preflight import NotNow, check_installed, check_place
 from stoa.seeding import make_admin, seed
-from stoa.servers import SCHEMAS, Server
+from stoa.servers import Server
 from stoa.servers.asking import says_yes
 from stoa.servers.server import tail
 from stoa.settings import Settings
@@ -123,7 +123,9 @@ class House:
         """
         with self.alone():
             stack = self._found_running()
-            chosen = self._chosen(stack, names)
+            chosen = stack.replaceable(names)
+            if late := {each.name for each in chosen} - self.supervisor.states().keys():
+                raise NotNow(f"{min(late)} has not been started yet; `stoa up` does.")
             self.supervisor.describe(stack.everything())
             for process in chosen:
                 with self._step(f"restart {process.name}"):
@@ -195,16 +197,6 @@ class House:
         if not self.supervisor.alive():
             raise NotNow("Nothing is running; `stoa up` starts it.")
         return self._described()
-
-    def _chosen(self, stack: Stack, names: Sequence[str]) -> list[Server]:
-        """The processes that go by these names, in the order of the stack."""
-        known: list[Server] = [*stack.web, *stack.workers, stack.portal]
-        if strange := set(names).difference(*map(_names_of, known)):
-            raise NotNow(f"There is no service {min(strange)}; there are: {', '.join(SCHEMAS)}, portal.")
-        chosen = [each for each in known if not names or _names_of(each) & set(names)]
-        if late := {each.name for each in chosen} - self.supervisor.states().keys():
-            raise NotNow(f"{min(late)} has not been started yet; `stoa up` does.")
-        return chosen
 
     def _renew(self, stack: Stack, process: Server) -> None:
         self._stop([process.name])
@@ -291,16 +283,9 @@ class House:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Hold the run folder's lock, so that two starts do not meet; it falls with the process."""
+        """Let two starts in one run folder not meet. Raises NotNow when another is at work."""
         self.settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.settings.folder / "lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise NotNow("Another `stoa up` or `stoa down` is at work in this folder; wait for it.") from None
+        lock = self.settings.folder / "lock"
+        lock.touch()
+        with held(lock, "Another `stoa up` or `stoa down` is at work in this folder; wait for it."):
             yield
-
-
-def _names_of(process: Server) -> set[str]:
-    """Its own, and that of the service which it is a replica or the worker of."""
-    return {process.name, process.name.split("-")[0]}
