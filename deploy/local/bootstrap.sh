@@ -149,7 +149,7 @@ environment() { # environment FOLDER PINS [DESCRIPTION...]: FOLDER holds exactly
     if [ -e "$folder/.unfinished" ] || ! usable "$folder"; then rm -rf "$folder"; fi
     mkdir -p "$folder"
     touch "$folder/.unfinished"
-    # The first has pip, which brings uv and is as slow to make; the second is served by the first.
+    # Only the first needs pip, which takes seconds to make and brings uv; that fills both.
     [ -x .venv/bin/uv ] && how=(--without-pip) || how=()
     [ -x "$folder/bin/python" ] || step "make $folder" "$(find_python)" -m venv "${how[@]}" "$folder" ||
         refuse "A Python environment could not be made in $folder." log

@@ -11,6 +11,7 @@ from supervisor.options import ServerOptions
 from common.service_tokens import public_half
 from notifier.hooks.dispatch import SHARE
 from stoa.credentials import read_credentials
+from stoa.preflight import NotNow
 from stoa.servers.server import NICENESS, yielding
 from stoa.settings import Settings
 from stoa.stack import SERVICES, Stack
@@ -28,6 +29,20 @@ def stack(tmp_path):
     settings = Settings(run=tmp_path, _env_file=None)
     environment = {"STOA_THREADS": "9", "STOA_DATABASE_URL": "of the shell", "HTTP_PROXY": "http://proxy"}
     return Stack(settings, read_credentials(settings), environment)
+
+
+def test_a_service_goes_by_its_name_with_its_replicas_and_workers(tmp_path):
+    settings = Settings(run=tmp_path, replicas="catalog=2", _env_file=None)
+    stack = Stack(settings, read_credentials(settings))
+
+    def names(*words):
+        return [process.name for process in stack.replaceable(words)]
+
+    assert names("portal", "catalog") == ["catalog", "catalog-2", "catalog-worker", "portal"]
+    assert names("catalog-2") == ["catalog-2"]
+    assert names() == [process.name for process in (*stack.web, *stack.workers, stack.portal)]
+    with pytest.raises(NotNow, match="There is no service mysql; there are: auth, "):
+        names("cart", "mysql")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import pytest
 
@@ -12,6 +12,7 @@ from stoa.marks import holder, marked
 from stoa.preflight import NotNow, check_place
 from stoa.servers import free_port_block
 from stoa.settings import OFFSETS, ROOT, Settings
+from stoa.starting import House
 
 
 @contextmanager
@@ -104,6 +105,15 @@ def test_a_program_that_is_missing_is_named(tmp_path, base):
     )
     assert (done.returncode, "redis-server is not installed" in done.stderr) == (1, True)
     assert marked(tmp_path / "run") == []
+
+
+def test_two_at_work_in_one_folder_do_not_meet(tmp_path):
+    with House(Settings(run=tmp_path, _env_file=None), lambda _: nullcontext()).alone():
+        refused = _stoa("down", STOA_RUN=str(tmp_path))
+    done = _stoa("down", STOA_RUN=str(tmp_path))
+    sentence = "Another `stoa up` or `stoa down` is at work in this folder; wait for it."
+    assert (refused.returncode, refused.stderr.strip()) == (1, sentence)
+    assert (done.returncode, done.stdout.strip()) == (0, "Nothing was running.")
 
 
 def test_taking_down_what_does_not_run_is_harmless(tmp_path):
