@@ -93,7 +93,7 @@ def _lists(size: int) -> dict[str, list[str]]:
     many = range(8000)
     cents = [f"{chance.randint(100, 99_999) / 100:.2f}" for _ in many]
     words = ["".join(map(chance.choice, ("bcdfglmnprst", "aeiou", "bcdfgl", "aeiou", "l"))) for _ in many]
-    letters = 2 + len(f"{size // SMALLEST}")  # of a beginning that 28, 55 and 31 products have
+    letters = 2 + len(f"{size // SMALLEST}")  # of a beginning that 28, 56 and 32 products have on average
     pages = [(page, length) for length in range(20, 40) for page in range(1, min(400, size * 9 // 10 // length))]
     chance.shuffle(pages)
     return {
