@@ -25,7 +25,7 @@ from common.ids import new_id
 from common.running import Background
 from common.testing.broker import Broker
 from common.testing.proxy import Proxy
-from common.testing.waiting import eventually
+from common.testing.waiting import eventually, somebody_waits
 
 Keep = Callable[[Background], Any]
 Registered = Callable[..., UserRegistered]
@@ -142,13 +142,6 @@ def test_of_two_who_hear_an_event_at_the_same_moment_one_hears_it_first(sessions
     assert isinstance(seen[0], LostRace) if known else seen == [set()]
     with sessions.begin() as session:
         assert outbox.first_time(session, [event]) == set()
-
-
-def somebody_waits(sessions: Sessions) -> bool:
-    """Whether a transaction waits for a row lock."""
-    with sessions.begin() as session:
-        status: str = session.execute(text("SHOW ENGINE INNODB STATUS")).one()[2]
-        return "LOCK WAIT" in status.rpartition("\nTRANSACTIONS\n")[2]  # before it stands the latest deadlock
 
 
 def test_a_poisonous_message_is_set_aside_and_its_neighbours_are_done(

@@ -69,7 +69,7 @@ def call() -> Iterator[Callable[..., Sister]]:
     """Makes clients that are closed at the end."""
     clients: list[Sister] = []
 
-    def make(url: str, attempts: int = 1, timeout_s: float = 0.15) -> Sister:
+    def make(url: str, attempts: int = 1, timeout_s: float = 5.0) -> Sister:
         clients.append(Sister("catalog", url, Badge("toys"), timeout_s=timeout_s, attempts=attempts))
         return clients[-1]
 
@@ -108,18 +108,16 @@ def test_garbage_is_unavailable(raw: Raw, call: Call, answer: bytes) -> None:
     assert refused.value.headers["Retry-After"]
 
 
-def test_a_dead_sister_is_unavailable_at_once(call: Call) -> None:
-    started = time.monotonic()
+def test_a_dead_sister_is_unavailable_however_long_an_answer_may_take(call: Call) -> None:
     with pytest.raises(Unavailable):
-        call(nobody()).get("/")
-    assert time.monotonic() - started < 1
+        call(nobody(), timeout_s=3600).get("/")
 
 
 def test_a_slow_sister_is_unavailable_when_the_time_is_over(raw: Raw, call: Call) -> None:
     started = time.monotonic()
     with pytest.raises(Unavailable):
-        call(raw(None)).get("/")
-    assert 0.1 < time.monotonic() - started < 1
+        call(raw(None), timeout_s=0.15).get("/")
+    assert time.monotonic() - started > 0.1
 
 
 def failing(sister: FakeSister, times: int) -> None:
@@ -197,7 +195,7 @@ def test_while_the_probe_is_on_its_way_the_others_are_refused(monkeypatch: pytes
 
 def test_a_client_is_shared_by_many_threads(sister: FakeSister, call: Call) -> None:
     sister.answer("POST", "/", lambda _, body: (200, body))
-    client = call(sister.url, timeout_s=5)
+    client = call(sister.url)
     answers: list[object] = []
 
     def ask(number: int) -> None:
@@ -224,7 +222,7 @@ def test_the_requests_id_and_trace_go_along(raw: Raw, call: Call) -> None:
     thread = threading.Thread(target=serve)
     thread.start()
     with bound_contextvars(request_id="req-1", traceparent="00-trace"):
-        call(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout_s=5).get("/")
+        call(f"http://127.0.0.1:{listener.getsockname()[1]}").get("/")
     thread.join()
     listener.close()
     head = seen[0].lower()
@@ -232,8 +230,8 @@ def test_the_requests_id_and_trace_go_along(raw: Raw, call: Call) -> None:
     assert b"traceparent: 00-trace" in head
 
 
-async def ask_all(url: str, times: int, path: str = "/") -> list[object]:
-    sister = AsyncSister("auth", url, Badge("toys"), timeout_s=0.15)
+async def ask_all(url: str, times: int, path: str = "/", timeout_s: float = 5.0) -> list[object]:
+    sister = AsyncSister("auth", url, Badge("toys"), timeout_s=timeout_s)
     answers: list[object] = []
     for _ in range(times):
         try:
@@ -246,7 +244,8 @@ async def ask_all(url: str, times: int, path: str = "/") -> list[object]:
 
 @pytest.mark.parametrize("answer", [*GARBAGE.values(), None], ids=[*GARBAGE.keys(), "never"])
 def test_the_event_loops_client_knows_the_same_refusals(raw: Raw, answer: bytes | None) -> None:
-    assert asyncio.run(ask_all(raw(answer), 1)) == ["auth_unavailable"]
+    patience_s = 5.0 if answer else 0.15
+    assert asyncio.run(ask_all(raw(answer), 1, timeout_s=patience_s)) == ["auth_unavailable"]
     assert asyncio.run(ask_all(nobody(), 1)) == ["auth_unavailable"]
 
 
@@ -257,7 +256,7 @@ def test_the_event_loops_client_gives_a_drip_no_more_than_its_time() -> None:
     def drip() -> None:
         connection, _ = listener.accept()
         with closing(connection):
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
             while not stop.wait(0.02):
                 try:
                     connection.sendall(b" ")
@@ -266,9 +265,8 @@ def test_the_event_loops_client_gives_a_drip_no_more_than_its_time() -> None:
 
     thread = threading.Thread(target=drip)
     thread.start()
-    started = time.monotonic()
-    assert asyncio.run(ask_all(f"http://127.0.0.1:{listener.getsockname()[1]}", 1)) == ["auth_unavailable"]
-    assert time.monotonic() - started < 1
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    assert asyncio.run(ask_all(url, 1, timeout_s=0.15)) == ["auth_unavailable"]
     stop.set()
     thread.join()
     listener.close()

@@ -1,7 +1,6 @@
 """The relay's tests: what is committed leaves, in order, whatever breaks on the way."""
 
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -89,7 +88,7 @@ def test_an_event_leaves_with_the_wake_up_of_its_commit(
     assert broker.take(tap, 1)[0]["data"]["username"] == "before the relay led"
     for name in ("first", "second"):
         tell(registered(name=name))
-        assert broker.take(tap, 1, seconds=5)[0]["data"]["username"] == name
+        assert broker.take(tap, 1)[0]["data"]["username"] == name
 
 
 @pytest.fixture
@@ -329,9 +328,8 @@ def test_a_process_can_stop_while_the_broker_is_away(
         way.shut()
     else:
         way.jam()
-    started = time.monotonic()
     kept.stop()
-    assert time.monotonic() - started < brokers.CONNECT_S + 3
+    assert not kept.alive
 
 
 def row(subject: str, kind: str = "user.registered") -> dict[str, Any]:

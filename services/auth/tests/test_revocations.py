@@ -1,6 +1,5 @@
 """The ended sessions in Redis stay true to MySQL, whatever happens to either."""
 
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 from uuid import UUID
@@ -57,13 +56,11 @@ def test_a_missing_set_is_built_from_what_ended_in_the_last_quarter_of_an_hour(
     assert 890 < shelf.ttl(EPOCH) <= 900
 
 
-def test_an_emptied_redis_is_noticed_within_two_seconds(sessions: Sessions, redis: "Redis", ada: Person) -> None:
+def test_an_emptied_redis_is_noticed_and_filled_again(sessions: Sessions, redis: "Redis", ada: Person) -> None:
     session = ended(sessions, ada, timedelta(minutes=5))
     eventually(lambda: redis.exists(EPOCH))
     redis.flushdb()
-    emptied = time.monotonic()
     eventually(lambda: redis.exists(EPOCH))
-    assert time.monotonic() - emptied < 2
     assert redis.exists(revoked_key(session))
 
 

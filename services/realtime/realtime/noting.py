@@ -19,7 +19,7 @@ from common.outbox import KEEP_HEARD
 from common.tidying import drop_all
 from realtime.models import ORDERS, CountedOrder, OrderEntry, OrderState
 from realtime.news import Step
-from realtime.usecases import advance
+from realtime.usecases import advance, take_turn
 
 STATE, LOG, COUNTED = (cast(Table, entity.__table__) for entity in (OrderState, OrderEntry, CountedOrder))
 PLACED, CANCELLED = "pending", "cancelled"
@@ -108,4 +108,4 @@ def _write_steps(session: Session, steps: Sequence[dict[str, Any]]) -> list[Step
 
 def forget_orders(sessions: Sessions) -> None:
     """Drop what was said of orders that have not moved for long."""
-    drop_all(sessions, STATE, STATE.c.at < now() - KEPT)
+    drop_all(sessions, STATE, STATE.c.at < now() - KEPT, turn=take_turn)

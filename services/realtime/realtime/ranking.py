@@ -18,7 +18,7 @@ from common.database import Sessions
 from common.tidying import drop_all
 from realtime.models import SoldIn
 from realtime.schemas import MOST_RANKED
-from realtime.usecases import add_up
+from realtime.usecases import add_up, take_turn
 
 SOLD_IN = cast(Table, SoldIn.__table__)
 
@@ -120,7 +120,8 @@ def forget_old(sessions: Sessions) -> None:
     """Drop the counts that no window reaches any more."""
     for span, kept in KEPT.items():
         of_span = SOLD_IN.c.span_s == span.total_seconds()
-        drop_all(sessions, SOLD_IN, of_span & (SOLD_IN.c.begin < _begin(now() - kept, span)))
+        too_old = of_span & (SOLD_IN.c.begin < _begin(now() - kept, span))
+        drop_all(sessions, SOLD_IN, too_old, turn=take_turn)
 
 
 def _begin(at: datetime, span: timedelta) -> datetime:

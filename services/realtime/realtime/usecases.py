@@ -35,7 +35,7 @@ class Turn(NamedTuple):
 
 
 def take_turn(session: Session) -> Turn:
-    """Let no other batch be written before the caller's transaction has ended."""
+    """Let nobody else write counts or where orders stand before the caller's transaction has ended."""
     row = select(STREAM.c.rebuild, STREAM.c.counted).where(STREAM.c.id == COUNTS)
     return Turn(*session.execute(row.with_for_update()).one())
 

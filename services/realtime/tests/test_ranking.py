@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,10 +17,12 @@ from common.database import Sessions
 from common.events.orders import OrderCancelled, OrderPlaced
 from common.ids import made_at
 from common.testing.broker import Broker
-from common.testing.waiting import eventually
+from common.testing.waiting import eventually, somebody_waits
 from realtime import ranking
 from realtime.models import SoldIn
+from realtime.noting import forget_orders
 from realtime.ranking import Rankings, count_recent, forget_old, read_ranking
+from realtime.usecases import take_turn
 
 PATH = "/api/realtime/top/"
 MANY = 1_000_000
@@ -131,3 +134,14 @@ def test_what_no_window_reaches_any_more_is_forgotten(
     monkeypatch.setattr(ranking, "now", lambda: moment + timedelta(days=8))
     forget_old(sessions)
     assert spans() == {}
+
+
+@pytest.mark.parametrize("forget", [forget_old, forget_orders])
+def test_what_is_old_is_forgotten_between_two_batches(sessions: Sessions, forget: Callable[[Sessions], None]) -> None:
+    """So that neither a batch nor a rebuild, which write the same tables, can lose a deadlock to it."""
+    forgetting = threading.Thread(target=forget, args=(sessions,))
+    with sessions.begin() as session:
+        take_turn(session)
+        forgetting.start()
+        eventually(lambda: somebody_waits(sessions))
+    forgetting.join()
