@@ -1,7 +1,7 @@
 # The house's doors. Logic lives in deploy/local (the `stoa` command and bootstrap.sh); a target is one line.
 
 BIN := .venv/bin
-PINS := requirements-dev.txt $(wildcard services/*/requirements.txt) gateway/portal/requirements.txt \
+PINS := requirements.txt requirements-dev.txt $(wildcard services/*/requirements.txt) gateway/portal/requirements.txt \
 	deploy/local/mailbox-requirements.txt
 
 ifdef TLS
@@ -11,8 +11,8 @@ ifdef DOCKER
 export STOA_DOCKER := $(if $(filter 0 off,$(DOCKER)),off,on)
 endif
 
-# What of the machine is needed beyond the servers.
-up: WITH := stack
+# What is needed of the machine: for running the stack less than for developing it, for some tests more.
+up import: WITH := stack
 e2e screenshots: WITH := browser
 test: WITH := browser promtool
 check-alerts: WITH := promtool

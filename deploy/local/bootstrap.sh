@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes a fresh checkout ready to run: servers from apt, Python packages with pinned hashes into .venv, the mailbox into its own.
+# Makes a fresh checkout ready to work in: servers from apt, Python packages with pinned hashes into .venv, the mailbox into its own.
 # With the word "browser" also the Chromium that tests of the pages are run in, with "promtool" what checks the alerts; with
-# "stack" no servers where the stack will run in containers.
+# "stack" only what running it needs: no packages for tests, and no servers where it will run in containers.
 # A repeat with nothing to do takes less than a second; an interrupted run is repaired by the next one.
 set -euo pipefail
 
@@ -14,6 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 
 LOCAL=(libs/common services/auth services/catalog services/cart services/orders services/notifier services/realtime
     gateway/portal deploy/local)
+RUN=requirements.txt DEVELOPMENT=requirements-dev.txt
 MEGABYTES_FOR_PACKAGES=1500
 
 refuse() { # one sentence, and what the log said last
@@ -138,27 +139,26 @@ fingerprint() { # changes with the pins, the packages' descriptions, the interpr
     { echo "$ROOT"; "$1/bin/python" -VV; cat "${@:2}"; } 2>/dev/null | sha256sum | cut -d' ' -f1
 }
 
-environment() { # environment FOLDER PINS [DESCRIPTION...]: FOLDER holds exactly what the pins say, or is made again
-    local folder=$1 pins=$2 how
-    shift 2
-    if [ ! -e "$folder/.unfinished" ] && [ -e "$folder/.fingerprint" ] && usable "$folder" &&
-        [ "$(cat "$folder/.fingerprint")" = "$(fingerprint "$folder" "$pins" "$@")" ]; then
-        return
-    fi
+holds() { # holds FOLDER PINS [DESCRIPTION...]: whether FOLDER was filled by them, and nothing was broken off since
+    [ ! -e "$1/.unfinished" ] && usable "$1" && grep -qsx "$(fingerprint "$@")" "$1/.fingerprint"
+}
+
+environment() { # environment FOLDER PINS [DESCRIPTION...]: FOLDER holds what the pins say, or is made again
+    local folder=$1 pins=$2
+    ! holds "$@" || return 0
     room
     if [ -e "$folder/.unfinished" ] || ! usable "$folder"; then rm -rf "$folder"; fi
     mkdir -p "$folder"
     touch "$folder/.unfinished"
-    # Only the first needs pip, which takes seconds to make and brings uv; that fills both.
-    [ -x .venv/bin/uv ] && how=(--without-pip) || how=()
-    [ -x "$folder/bin/python" ] || step "make $folder" "$(find_python)" -m venv "${how[@]}" "$folder" ||
+    [ -x "$folder/bin/python" ] || step "make $folder" "$(find_python)" -m venv --without-pip "$folder" ||
         refuse "A Python environment could not be made in $folder." log
     packages "$folder" "$pins"
-    if [ $# -gt 0 ]; then
+    if [ $# -gt 2 ]; then
         step "link Stoa's own packages into $folder" .venv/bin/uv pip install --python "$folder/bin/python" --offline \
             --no-deps --no-build-isolation "${LOCAL[@]/#/-e./}" || refuse "uv could not link Stoa's own packages." log
     fi
-    fingerprint "$folder" "$pins" "$@" >"$folder/.fingerprint"
+    fingerprint "$@" >"$folder/.fingerprint"
+    [ "$pins" != "$DEVELOPMENT" ] || fingerprint "$folder" "$RUN" "${@:3}" >>"$folder/.fingerprint" # it holds both
     rm "$folder/.unfinished"
 }
 
@@ -166,14 +166,21 @@ packages() { # packages FOLDER PINS: by uv, in a quarter of pip's time; by pip, 
     local text
     text="install $(grep -c '^[a-z].*==' "$2") pinned packages into $1"
     if [ ! -x .venv/bin/uv ]; then
-        awk '/^uv==/ { pin = 1 } pin { print; if (!/\\$/) exit }' requirements-dev.txt >.run/uv.txt
-        step "install uv" .venv/bin/pip install --require-hashes -r .run/uv.txt || refuse "pip could not install uv." log
+        awk '/^uv==/ { pin = 1 } pin { print; if (!/\\$/) exit }' "$RUN" >.run/uv.txt
+        step "install uv" with_pip .venv .run/uv.txt || refuse "pip could not install uv." log
     fi
     step "$text" .venv/bin/uv pip install --python "$1/bin/python" --compile-bytecode --require-hashes -r "$2" ||
-        step "$text with pip" .venv/bin/pip --python "$1/bin/python" install --require-hashes -r "$2" ||
-        refuse "pip could not install $2." log
+        step "$text with pip" with_pip "$1" "$2" || refuse "pip could not install $2." log
 }
 
+with_pip() { # with_pip FOLDER PINS: by the pip that Python brings along, as it stands; installing that first takes seconds
+    PYTHONPATH=$("$1/bin/python" -c "$PIP") "$1/bin/python" -m pip install --require-hashes -r "$2"
+}
+PIP='
+import ensurepip, pathlib, sysconfig
+folders = sysconfig.get_config_var("WHEEL_PKG_DIR"), pathlib.Path(ensurepip.__file__).with_name("_bundled")
+print(next(wheel for folder in folders if folder for wheel in pathlib.Path(folder).glob("pip-*.whl")))
+'
 usable() { # it exists, runs, is new enough and was made here
     "$1/bin/python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null &&
         grep -qs "$ROOT/$1" "$1/bin/activate"
@@ -192,5 +199,6 @@ exec 9>.run/bootstrap.lock
 flock -n 9 || { echo "  … another bootstrap is at work here; waiting for it" && flock 9; }
 : >"$LOG"
 servers
-environment .venv requirements-dev.txt "${LOCAL[@]/%//pyproject.toml}"
+wants stack && pins=$RUN || pins=$DEVELOPMENT
+environment .venv "$pins" "${LOCAL[@]/%//pyproject.toml}"
 environment .venv-mailbox deploy/local/mailbox-requirements.txt

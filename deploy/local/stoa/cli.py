@@ -195,7 +195,7 @@ def import_products(
 
 @app.command()
 def lock() -> None:
-    """Resolve the pins again: requirements-dev.txt, one file per service, and the mailbox's."""
+    """Resolve the pins again: requirements.txt and requirements-dev.txt, one file per service, and the mailbox's."""
     with sentences(), console.status("resolve …"):
         for name in locking.lock():
             console.print(f"  [green]✓[/green] {name}")

@@ -1,4 +1,4 @@
-"""Pins: turns what the packages say they need into requirements with hashes, per service and for development."""
+"""Pins: what the packages say they need becomes requirements with hashes: for a service, to run all, to develop all."""
 
 import subprocess
 import sys
@@ -15,20 +15,24 @@ from stoa.settings import ROOT
 ALONE = ("services/*", "gateway/portal")
 """What is installed by itself, each into an image of its own."""
 TOGETHER = (".", "libs/*", *ALONE, "deploy/local")
-"""What development installs into one environment."""
-DEVELOPMENT = "requirements-dev.txt"
+"""What a checkout installs into one environment."""
+RUN, DEVELOPMENT = "requirements.txt", "requirements-dev.txt"
+"""What running all of it needs, and what developing needs, which is that and more."""
 MAILBOX = "deploy/local/mailbox-requirements"
 
 
 def lock() -> list[str]:
     """Write every file of pins; name them."""
     packages = {project["project"]["name"]: project for project in map(_read, _found(TOGETHER))}
-    group = packages["stoa"]["dependency-groups"]["dev"]
-    _compile({*group, *_all_needs(packages)}, ROOT / DEVELOPMENT)
+    groups = packages["stoa"]["dependency-groups"]
+    more = {need for need in groups["dev"] if isinstance(need, str)}  # the other is the first group
+    _compile({*groups["run"], *more, *_all_needs(packages, extras=True)}, ROOT / DEVELOPMENT)
     written = [DEVELOPMENT]
+    parts = {ROOT / RUN: {*groups["run"], *_all_needs(packages, extras=False)}}
     for description in _found(ALONE):
-        target = description.with_name("requirements.txt")
         needs = _needs(packages, Requirement(_read(description)["project"]["name"]))
+        parts[description.with_name("requirements.txt")] = needs
+    for target, needs in parts.items():
         _compile(needs, target, "--constraints", str(ROOT / DEVELOPMENT))
         written.append(str(target.relative_to(ROOT)))
     _compile((ROOT / f"{MAILBOX}.in").read_text().splitlines(), ROOT / f"{MAILBOX}.txt")
@@ -43,9 +47,12 @@ def _read(path: Path) -> dict[str, Any]:
     return tomllib.loads(path.read_text())
 
 
-def _all_needs(packages: dict[str, dict[str, Any]]) -> set[str]:
-    extras = {name: ",".join(package["project"].get("optional-dependencies", {})) for name, package in packages.items()}
-    return {need for name in packages for need in _needs(packages, Requirement(f"{name}[{extras[name]}]"))}
+def _all_needs(packages: dict[str, dict[str, Any]], *, extras: bool) -> set[str]:
+    found: set[str] = set()
+    for name, package in packages.items():
+        optional = ",".join(package["project"].get("optional-dependencies", {})) if extras else ""
+        found |= _needs(packages, Requirement(f"{name}[{optional}]"))
+    return found
 
 
 def _needs(packages: dict[str, dict[str, Any]], wanted: Requirement) -> set[str]:
