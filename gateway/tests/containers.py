@@ -26,7 +26,7 @@ from stoa.containers.variables import MACHINE
 from stoa.credentials import read_credentials
 from stoa.servers import SCHEMAS
 
-from .site import BROKER_METRICS, PATIENCE_S, Letter, Site, ending_as_an_interrupt, settings_of_its_own
+from .site import BROKER_METRICS, DIFFERENT, PATIENCE_S, Letter, Site, ending_as_an_interrupt, settings_of_its_own
 
 MOST_MAILS = 50_000
 """As many as the mailbox keeps."""
@@ -121,11 +121,6 @@ def own_containers(replicas: str = "", also: Describe | None = None) -> Iterator
 
 
 def _differences() -> dict[str, Any]:
-    """What these tests have otherwise: a way to the database, one to the integrator, patience with a busy machine."""
-    ours = {
-        name: {
-            "environment": {"STOA_WEBHOOK_ALLOW_PRIVATE": "true", "STOA_CATALOG_TIMEOUT_S": "5"},
-        }
-        for name in OURS
-    }
+    """What these tests have otherwise: what the services are told, and a way to the database."""
+    ours = {name: {"environment": DIFFERENT} for name in OURS}
     return ours | {"mysql": {"ports": ["127.0.0.1::3306"]}}

@@ -15,7 +15,7 @@ from common.testing.waiting import eventually
 from stoa.stack import Stack
 from stoa.starting import DEAD, House
 
-from .site import BROKER_METRICS, PATIENCE_S, Letter, Site, ending_as_an_interrupt, settings_of_its_own
+from .site import BROKER_METRICS, DIFFERENT, PATIENCE_S, Letter, Site, ending_as_an_interrupt, settings_of_its_own
 
 NOT_RUNNING = 0
 
@@ -94,6 +94,6 @@ def _up(house: House) -> Stack:
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("STOA_")]:
             patch.delenv(name)
-        patch.setenv("STOA_WEBHOOK_ALLOW_PRIVATE", "true")  # the integrator of these tests lives on this machine
-        patch.setenv("STOA_CATALOG_TIMEOUT_S", "5")  # a busy machine is no dead sister
+        for name, value in DIFFERENT.items():
+            patch.setenv(name, value)
         return house.up()

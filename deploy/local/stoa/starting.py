@@ -67,9 +67,9 @@ class House:
 
     def up(self) -> Stack:
         """Start what does not run, wait until all of it is ready; on any failure undo what this call did."""
-        check_place(self.settings)
         if (self.settings.folder / UNFINISHED).exists():
             raise NotNow("A restore was broken off, so the schemas are not whole; `stoa restore` has to be repeated.")
+        check_place(self.settings)
         with self.alone():
             make_certificate(self.settings)
             stack = self._described()

@@ -87,6 +87,7 @@ def settings(
         service_key=badges.key("cart"),
         sister_keys=badges.public("orders"),
         currency="GBP",
+        catalog_timeout_s=5,  # a busy machine is no dead sister
     )
 
 

@@ -102,7 +102,7 @@ def test_a_slow_catalog_does_not_hold_the_client_up(
     user: SignedUser, sister: FakeSister, beside: Start, product: Made, gate: threading.Event
 ) -> None:
     sister.answer("GET", PRODUCTS, lambda *_: (200, {"products": [gate.wait()]}))
-    client = beside(catalog_url=sister.url)
+    client = beside(catalog_url=sister.url, catalog_timeout_s=0.3)
 
     assert add(client, user, product().product_id).status_code == 503
 

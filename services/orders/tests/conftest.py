@@ -122,6 +122,8 @@ def settings(
         service_key=badges.key("orders"),
         sister_keys=badges.public("cart", "catalog", "realtime"),
         intent_deadline_s=60,
+        catalog_timeout_s=5,  # a busy machine is no dead sister
+        cart_timeout_s=5,
     )
 
 

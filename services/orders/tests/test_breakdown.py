@@ -67,7 +67,7 @@ def hasty(settings: OrdersSettings) -> Iterator[TestClient]:
 
 
 def test_a_catalog_that_holds_but_answers_too_late_is_asked_again_and_holds_once(
-    hasty: TestClient, catalog: FakeSister, shelves: Shelves, engine: Engine, ada: SignedUser
+    client: TestClient, hasty: TestClient, catalog: FakeSister, shelves: Shelves, engine: Engine, ada: SignedUser
 ) -> None:
     awake, held = Event(), catalog.answers[("POST", RESERVE)]
 
@@ -82,11 +82,11 @@ def test_a_catalog_that_holds_but_answers_too_late_is_asked_again_and_holds_once
     nothing_is_done(hasty, engine, ada)
     assert shelves.stock[1] == 98, "the hold is there all the same"
     awake.set()
-    one_order(hasty, engine, ada, shelves, order(hasty, ada, key))
+    one_order(client, engine, ada, shelves, order(client, ada, key))
 
 
 def test_a_cart_that_answers_too_late_is_a_503_and_the_key_is_free(
-    hasty: TestClient, cart: FakeSister, shelves: Shelves, engine: Engine, ada: SignedUser
+    client: TestClient, hasty: TestClient, cart: FakeSister, shelves: Shelves, engine: Engine, ada: SignedUser
 ) -> None:
     awake = Event()
 
@@ -98,7 +98,7 @@ def test_a_cart_that_answers_too_late_is_a_503_and_the_key_is_free(
     key = str(uuid4())
     refused(order(hasty, ada, key, {}), "cart_unavailable")
     awake.set()
-    one_order(hasty, engine, ada, shelves, order(hasty, ada, key, {}))
+    one_order(client, engine, ada, shelves, order(client, ada, key, {}))
 
 
 @pytest.mark.parametrize(
