@@ -169,7 +169,8 @@ packages() { # packages FOLDER PINS: by uv, in a quarter of pip's time; by pip, 
         awk '/^uv==/ { pin = 1 } pin { print; if (!/\\$/) exit }' "$RUN" >.run/uv.txt
         step "install uv" with_pip .venv .run/uv.txt || refuse "pip could not install uv." log
     fi
-    step "$text" .venv/bin/uv pip install --python "$1/bin/python" --compile-bytecode --require-hashes -r "$2" ||
+    # All that is needed is pinned, so nothing needs to be built only to say what it needs.
+    step "$text" .venv/bin/uv pip install --python "$1/bin/python" --compile-bytecode --no-deps --require-hashes -r "$2" ||
         step "$text with pip" with_pip "$1" "$2" || refuse "pip could not install $2." log
 }
 
