@@ -7,7 +7,6 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 
-import httpx
 import pytest
 
 from common.testing.servers import place
@@ -15,7 +14,16 @@ from common.testing.waiting import eventually
 from stoa.stack import Stack
 from stoa.starting import DEAD, House
 
-from .site import BROKER_METRICS, DIFFERENT, PATIENCE_S, Letter, Site, ending_as_an_interrupt, settings_of_its_own
+from .site import (
+    BROKER_METRICS,
+    DIFFERENT,
+    PATIENCE_S,
+    Letter,
+    Site,
+    ending_as_an_interrupt,
+    fetched,
+    settings_of_its_own,
+)
 
 NOT_RUNNING = 0
 
@@ -33,10 +41,7 @@ class ProcessSite(Site):
         found: list[Letter] = []
         page = pages = 1
         while page <= pages:
-            answer = httpx.get(
-                f"{self.stack.mailbox.url}/api/messages/", params={"page": page}, timeout=PATIENCE_S, trust_env=False
-            )
-            said = answer.raise_for_status().json()
+            said = fetched(f"{self.stack.mailbox.url}/api/messages/", page=page).raise_for_status().json()
             ours = [mail for mail in said["data"] if not set(emails).isdisjoint(mail["recipients_envelope"])]
             found += [Letter(mail["subject"], mail["source"]) for mail in ours]
             page, pages = page + 1, said["meta"]["pages_total"]
@@ -72,7 +77,7 @@ class ProcessSite(Site):
             "gateway": f"{self.stack.gateway.ops_url}/metrics",
         }
         url = others.get(name) or f"{self.settings.address_of(name)}/metrics"
-        return httpx.get(url, timeout=PATIENCE_S, trust_env=False).text
+        return fetched(url).text
 
     def root_url(self, schema: str) -> str:
         return self.stack.mysql.root_url(schema)

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from common.http import new_tls
 from common.testing.waiting import eventually
 from stoa.containers import Fleet
 from stoa.servers import free_port_block
@@ -148,10 +149,12 @@ class Site(ABC):
         eventually(lambda: all(self._is_served(path) for path in DOORS), PATIENCE_S)
 
     def _is_served(self, path: str) -> bool:
-        return (
-            httpx.get(f"{self.url}{path}", timeout=PATIENCE_S, trust_env=False).status_code
-            != httpx.codes.SERVICE_UNAVAILABLE
-        )
+        return fetched(f"{self.url}{path}").status_code != httpx.codes.SERVICE_UNAVAILABLE
+
+
+def fetched(url: str, **params: Any) -> httpx.Response:
+    """What a server of the stack answers to nobody in particular."""
+    return httpx.get(url, params=params or None, timeout=PATIENCE_S, verify=new_tls(url), trust_env=False)
 
 
 def settings_of_its_own(folder: str, **more: Any) -> Settings:

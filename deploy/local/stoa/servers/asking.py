@@ -4,11 +4,14 @@ import ssl
 
 import httpx
 
+from common.http import new_tls
+
 
 def ask(url: str, login: tuple[str, str] | None = None, trusted: ssl.SSLContext | bool = True) -> httpx.Response | None:
     """GET the address; None if nobody answers within five seconds."""
+    verify = new_tls(url) if trusted is True else trusted
     try:
-        return httpx.get(url, auth=login, verify=trusted, trust_env=False, timeout=5)
+        return httpx.get(url, auth=login, verify=verify, trust_env=False, timeout=5)
     except httpx.HTTPError:
         return None
 
