@@ -13,6 +13,7 @@ from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.orm import Session
 
 from common.broker import PREFETCH, connect, queue_name
+from common.collecting import spare_what_stays
 from common.consumer import Consumer
 from common.database import TABLE_OPTIONS, new_engine, new_metadata, new_sessions
 from common.events import Event
@@ -55,6 +56,7 @@ def process(work: Callable[..., None], *arguments: Any) -> Iterator[None]:
 def _calm(work: Callable[..., None], *arguments: Any) -> None:
     """A Ctrl-C is for whoever has started this process, and ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    spare_what_stays()  # as every service does
     work(*arguments)
 
 

@@ -4,7 +4,6 @@ import asyncio
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Engine, MetaData, Text, select, type_coerce, update
 
@@ -56,11 +55,10 @@ async def _deliver(broker_url: str, messages: Sequence[Message]) -> None:
     connection = await connect(broker_url, "deliveries")
     try:
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-        exchange: Any = await channel.get_exchange(EXCHANGE)
         for begin in range(0, len(messages), AT_ONCE):
             some = messages[begin : begin + AT_ONCE]
             sent = (
-                publish(exchange, each.type, each.body.encode(), message_id=each.id, content_type=CONTENT_TYPE)
+                publish(channel, EXCHANGE, each.type, each.body.encode(), message_id=each.id, content_type=CONTENT_TYPE)
                 for each in some
             )
             await asyncio.gather(*sent)

@@ -1,1 +1,5 @@
 """What every Stoa service needs and no service owns."""
+
+from common.collecting import look_seldom
+
+look_seldom()

@@ -14,6 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from starlette.types import ASGIApp
 
 from common import documents, logs, operations, refusals, tracing
+from common.collecting import spare_what_stays
 from common.consumer import After, Consumer, Handle
 from common.database import new_engine, new_sessions, new_side_engine, ping
 from common.dead_letters import DeadLetters
@@ -166,6 +167,7 @@ class Service:
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = self.settings.threads
         await self.keys.warm()
+        spare_what_stays()
         tasks = [asyncio.create_task(keep_running(work), name=work.name) for work in self._background]
         try:
             with self._drain.heeded():

@@ -11,12 +11,14 @@ from contextlib import suppress
 from typing import Any
 
 import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractQueue
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractQueue
 from aio_pika.exceptions import ChannelPreconditionFailed, PublishError
 
 from common.events.hearers import BRIEF, HEARERS
 
 EXCHANGE = "stoa.events"
+DIRECT = ""
+"""The exchange that is always there: a message's routing key is the name of its queue."""
 DELAYS_S = (1, 10, 60, 600)
 """Seconds before the second, third, fourth and fifth try (design: reliability, D9)."""
 DELIVERY_LIMIT = 20
@@ -84,7 +86,7 @@ async def disconnect(connection: AbstractConnection) -> None:
         await connection.close()  # of one that was given up there is nothing left but the note that it is closed
 
 
-async def declare_events(channel: AbstractChannel) -> AbstractExchange:
+async def declare_events(channel: AbstractChannel) -> None:
     """The exchange and every hearer's queue, so that an event waits for a service that has never run yet."""
     exchange = await channel.declare_exchange(EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True)
     for service, types in HEARERS.items():
@@ -95,7 +97,6 @@ async def declare_events(channel: AbstractChannel) -> AbstractExchange:
         queue = await declare_brief_queue(channel, service)
         for event_type in types:
             await queue.bind(exchange, event_type)
-    return exchange
 
 
 async def declare_queue(channel: AbstractChannel, service: str) -> AbstractQueue:
@@ -137,7 +138,8 @@ async def declare_delays(channel: AbstractChannel) -> None:
 
 
 async def publish(
-    exchange: AbstractExchange,
+    channel: AbstractChannel,
+    exchange: str,
     routing_key: str,
     body: bytes,
     *,
@@ -161,7 +163,15 @@ async def publish(
     )
     try:
         async with asyncio.timeout(CONFIRM_S):  # the library's own limit leaves out the wait for a connection
-            await exchange.publish(message, routing_key, mandatory=mandatory)
+            wire: Any = await channel.get_underlay_channel()  # whose description leaves out `wait`
+            await wire.basic_publish(
+                message.body,
+                exchange=exchange,
+                routing_key=routing_key,
+                properties=message.properties,
+                mandatory=mandatory,
+                wait=False,  # else each waits until the one before it has left, instead of leaving with it
+            )
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is not None and task.cancelling():

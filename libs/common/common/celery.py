@@ -1,6 +1,5 @@
 """The workers' room: a Celery application on RabbitMQ, with the settings that lose no task."""
 
-import gc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -17,6 +16,7 @@ from kombu.pools import connections
 
 from common import logs, tracing
 from common.broker import EXCHANGE
+from common.collecting import spare_what_stays
 from common.events import Envelope, Event
 from common.events.base import CONTENT_TYPE
 from common.settings import Settings
@@ -48,7 +48,7 @@ def new_celery(service: str, tasks: str) -> Celery:
 
     worker_init.connect(tell_of_spans, weak=False)
     setup_logging.connect(log_as_we_do, weak=False)
-    worker_process_init.connect(_spare_what_stays, weak=False)
+    worker_process_init.connect(spare_what_stays, weak=False)
     return celery
 
 
@@ -62,12 +62,6 @@ class Traced(Task):  # type: ignore[misc]  # Celery has no types
             return self.run(*args, **kwargs)
         with tracing.span(f"run {self.name}", "consumer", trace):
             return self.run(*args, **kwargs)
-
-
-def _spare_what_stays(**_: Any) -> None:
-    """Let the garbage collector look no more at what was loaded at the start: a sixth of an import's processor time."""
-    gc.collect()
-    gc.freeze()
 
 
 def _defaults(service: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from pydantic import ValidationError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from common import outbox, tracing
 from common.broker import (
     DELAYS_S,
+    DIRECT,
     PREFETCH,
     brief_queue_name,
     connect,
@@ -230,8 +231,7 @@ class Consumer:
     async def _delay(self, channel: AbstractChannel, item: Heard, attempt: int, error: Exception) -> None:
         seconds = DELAYS_S[attempt]
         log.info("event_delayed", service=self._service, type=item.envelope.type, seconds=seconds, error=repr(error))
-        exchange = await channel.get_exchange(delay_name(seconds))
-        await self._move(item.message, exchange, self._queue, {ATTEMPT: attempt + 1})
+        await self._move(channel, item.message, delay_name(seconds), self._queue, {ATTEMPT: attempt + 1})
         HEARD.labels(self._service, "delayed").inc()
 
     async def _bury(self, channel: AbstractChannel, message: AbstractIncomingMessage, reason: str, detail: str) -> None:
@@ -247,18 +247,20 @@ class Consumer:
             QUEUE: self._queue,
             DEAD_AT: now().isoformat(),
         }
-        await self._move(message, channel.default_exchange, dead_letter_name(self._service), headers)
+        await self._move(channel, message, DIRECT, dead_letter_name(self._service), headers)
         HEARD.labels(self._service, "dead").inc()
 
     async def _move(
         self,
+        channel: AbstractChannel,
         message: AbstractIncomingMessage,
-        exchange: AbstractExchange,
+        exchange: str,
         routing_key: str,
         headers: Mapping[str, Any],
     ) -> None:
         """Send a copy with confirm, then ack the original: a crash between the two doubles, it never loses."""
         await publish(
+            channel,
             exchange,
             routing_key,
             message.body,

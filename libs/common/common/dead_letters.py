@@ -17,7 +17,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from aio_pika.exceptions import AMQPException
 from sqlalchemy import Engine
 
-from common.broker import connect, dead_letter_name, declare_queue, disconnect, publish, queue_name
+from common.broker import DIRECT, connect, dead_letter_name, declare_queue, disconnect, publish, queue_name
 from common.errors import Unavailable
 from common.events.hearers import HEARERS
 from common.leases import Lease
@@ -284,7 +284,8 @@ async def _resend(hand: Hand, letters: Sequence[Letter], send: Send) -> None:
 async def _send(channel: AbstractChannel, queue: str, letter: Letter, headers: Mapping[str, Any]) -> None:
     message = letter.message
     await publish(
-        channel.default_exchange,
+        channel,
+        DIRECT,
         queue,
         message.body,
         message_id=message.message_id or "",

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 import orjson
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
+from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import AMQPError
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
 from common import outbox, tracing
-from common.broker import Refused, connect, declare_delays, declare_events, disconnect, publish
+from common.broker import EXCHANGE, Refused, connect, declare_delays, declare_events, disconnect, publish
 from common.database import Sessions, retried
 from common.events.base import CONTENT_TYPE
 from common.events.hearers import is_heard
@@ -88,10 +88,11 @@ class Relay:
             while True:
                 channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
                 await declare_delays(channel)
-                await self._carry(await declare_events(channel), lease)
+                await declare_events(channel)
+                await self._carry(channel, lease)
                 await _close(channel)
 
-    async def _carry(self, exchange: AbstractExchange, lease: Lease) -> None:
+    async def _carry(self, channel: AbstractChannel, lease: Lease) -> None:
         """Send until something is refused: that may have closed the channel, or may mean that a queue was deleted."""
         clock = asyncio.get_running_loop().time
         checked = clock()
@@ -100,7 +101,7 @@ class Relay:
                 await lease.check()
                 checked = clock()
             rows = await asyncio.to_thread(self._read)
-            if rows and await self._send(exchange, rows):
+            if rows and await self._send(channel, rows):
                 return
             if len(rows) < WINDOW:  # nothing else was there, and what has been said since has rung
                 await self._bell.wait(POLL_S)
@@ -111,7 +112,7 @@ class Relay:
         with self._sessions.begin() as session:
             return outbox.unsent(session, WINDOW, self._resting)
 
-    async def _send(self, exchange: AbstractExchange, rows: Sequence[Unsent]) -> bool:
+    async def _send(self, channel: AbstractChannel, rows: Sequence[Unsent]) -> bool:
         """Publish a window; whether something was refused. Raises ConnectionError when the broker was lost.
 
         Subjects go side by side. Those that were refused before follow one by one, the oftenest at the end: a message
@@ -120,10 +121,10 @@ class Relay:
         lanes = _lanes(rows)
         fresh = [lane for lane in lanes if lane[0].attempts == 0]
         suspects = sorted((lane for lane in lanes if lane[0].attempts), key=lambda lane: lane[0].attempts)
-        outcomes = await asyncio.gather(*(self._send_lane(exchange, lane) for lane in fresh))
+        outcomes = await asyncio.gather(*(self._send_lane(channel, lane) for lane in fresh))
         for lane in suspects:
             if all(outcome.refused is None and not outcome.lost for outcome in outcomes):
-                outcomes.append(await self._send_lane(exchange, lane))
+                outcomes.append(await self._send_lane(channel, lane))
         sent = [seq for outcome in outcomes for seq in outcome.sent]
         refused = [outcome.refused for outcome in outcomes if outcome.refused is not None]
         await asyncio.to_thread(self._mark, sent, refused)
@@ -131,11 +132,11 @@ class Relay:
             raise ConnectionError(f"{len(rows) - len(sent)} of {len(rows)} messages were not confirmed")
         return bool(refused)
 
-    async def _send_lane(self, exchange: AbstractExchange, lane: Lane) -> Outcome:
+    async def _send_lane(self, channel: AbstractChannel, lane: Lane) -> Outcome:
         outcome = Outcome()
         for row in lane:
             try:
-                await _publish(exchange, row)
+                await _publish(channel, row)
             except Refused as error:
                 log.warning("event_refused", seq=row.seq, type=row.type, attempts=row.attempts + 1, error=str(error))
                 outcome.refused = row
@@ -171,10 +172,11 @@ def _lanes(rows: Sequence[Unsent]) -> list[Lane]:
     return list(lanes.values())
 
 
-async def _publish(exchange: AbstractExchange, row: Unsent) -> None:
+async def _publish(channel: AbstractChannel, row: Unsent) -> None:
     with tracing.spans(((f"publish {row.type}", _trace(row)) for row in [row]), "producer"):
         await publish(
-            exchange,
+            channel,
+            EXCHANGE,
             row.type,
             row.envelope.encode(),
             message_id=str(row.event_id),

@@ -1,6 +1,7 @@
 """The front door's tests: no input makes a 500, every refusal is a problem, and a part that is away is said so."""
 
 import asyncio
+import gc
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -344,6 +345,11 @@ def test_internal_routes_are_for_sisters_with_a_token_of_their_own(
     problem(client.post("/internal/toys/box/", json=toy, headers=shop), 403, "not_for_this_service")
     assert client.post("/internal/toys/box/", json=toy, headers=games).json() == {"boxed": "car"}
     assert client.get("/internal/toys/shelf/", headers=shop).json() == {"inside": True}
+
+
+@pytest.mark.usefixtures("client")
+def test_what_a_service_was_loaded_with_is_no_more_looked_at_by_the_collector() -> None:
+    assert gc.get_freeze_count() > 0
 
 
 def test_what_is_answered_to_somebody_is_kept_by_nobody_else(client: TestClient, signer: Signer) -> None:

@@ -10,37 +10,53 @@ from aio_pika.exceptions import ChannelInvalidStateError, ChannelPreconditionFai
 from pamqp.commands import Basic
 
 from common import broker as room
-from common.broker import DELAYS_S, HEARERS, Refused, connect, declare_delays, declare_events, disconnect, publish
+from common.broker import (
+    DELAYS_S,
+    EXCHANGE,
+    HEARERS,
+    Refused,
+    connect,
+    declare_delays,
+    declare_events,
+    disconnect,
+    publish,
+)
 from common.testing.broker import Broker
 from common.testing.proxy import Proxy
 
 
-class Exchange:
-    """Keeps what is published and answers as told."""
+class Channel:
+    """Takes what is published, and answers with `answer`."""
 
     def __init__(self, answer: Callable[[], Any] = lambda: None) -> None:
         self.answer = answer
-        self.published: list[tuple[aio_pika.Message, str, bool]] = []
+        self.published: list[dict[str, Any]] = []
 
-    async def publish(self, message: aio_pika.Message, routing_key: str, *, mandatory: bool) -> None:
-        self.published.append((message, routing_key, mandatory))
+    async def get_underlay_channel(self) -> "Channel":
+        return self
+
+    async def basic_publish(self, body: bytes, **more: Any) -> None:
+        self.published.append({"body": body, **more})
         outcome = self.answer()
         if asyncio.isfuture(outcome):
             await outcome
 
 
-async def send(exchange: Exchange, **more: Any) -> None:
-    await publish(exchange, "a.b", b"body", message_id="m1", content_type="text/x", **more)  # type: ignore[arg-type]
+async def send(channel: Channel, **more: Any) -> None:
+    to: Any = channel
+    await publish(to, "some", "a.b", b"body", message_id="m1", content_type="text/x", **more)
 
 
 @pytest.mark.unit
 def test_a_message_is_persistent_and_carries_its_id() -> None:
-    exchange = Exchange()
-    asyncio.run(send(exchange, headers={"x-attempt": 2}, mandatory=False))
-    message, routing_key, mandatory = exchange.published[0]
-    assert (message.body, message.message_id, message.content_type) == (b"body", "m1", "text/x")
-    assert message.delivery_mode == aio_pika.DeliveryMode.PERSISTENT
-    assert (routing_key, mandatory, message.headers) == ("a.b", False, {"x-attempt": 2})
+    channel = Channel()
+    asyncio.run(send(channel, headers={"x-attempt": 2}, mandatory=False))
+    sent = channel.published[0]
+    properties = sent["properties"]
+    assert (sent["body"], properties.message_id, properties.content_type) == (b"body", "m1", "text/x")
+    assert properties.delivery_mode == aio_pika.DeliveryMode.PERSISTENT
+    assert (sent["exchange"], sent["routing_key"], sent["mandatory"]) == ("some", "a.b", False)
+    assert properties.headers == {"x-attempt": 2}
 
 
 def fail(error: BaseException) -> Callable[[], Any]:
@@ -54,7 +70,7 @@ def fail(error: BaseException) -> Callable[[], Any]:
 @pytest.mark.parametrize("error", [ChannelPreconditionFailed("too large"), ValueError("cannot be encoded")])
 def test_what_the_message_itself_is_to_blame_for_is_a_refusal(error: Exception) -> None:
     with pytest.raises(Refused):
-        asyncio.run(send(Exchange(fail(error))))
+        asyncio.run(send(Channel(fail(error))))
 
 
 @pytest.mark.unit
@@ -63,7 +79,7 @@ def test_what_the_message_itself_is_to_blame_for_is_a_refusal(error: Exception) 
 )
 def test_what_the_broker_is_to_blame_for_is_no_refusal(error: Exception) -> None:
     with pytest.raises(ConnectionError) as failed:
-        asyncio.run(send(Exchange(fail(error))))
+        asyncio.run(send(Channel(fail(error))))
     assert not isinstance(failed.value, Refused)
 
 
@@ -71,7 +87,7 @@ def test_what_the_broker_is_to_blame_for_is_no_refusal(error: Exception) -> None
 def test_a_confirm_that_does_not_come_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "CONFIRM_S", 0.01)
     with pytest.raises(ConnectionError):
-        asyncio.run(send(Exchange(lambda: asyncio.get_running_loop().create_future())))
+        asyncio.run(send(Channel(lambda: asyncio.get_running_loop().create_future())))
 
 
 def cancelled_future() -> Any:
@@ -83,15 +99,15 @@ def cancelled_future() -> Any:
 @pytest.mark.unit
 def test_a_cancellation_by_a_dying_connection_is_a_lost_connection() -> None:
     with pytest.raises(ConnectionError):
-        asyncio.run(send(Exchange(cancelled_future)))
+        asyncio.run(send(Channel(cancelled_future)))
 
 
 @pytest.mark.unit
 def test_our_own_cancellation_stays_one() -> None:
     async def story() -> None:
-        exchange = Exchange(lambda: asyncio.get_running_loop().create_future())
-        task = asyncio.create_task(send(exchange))
-        while not exchange.published:
+        channel = Channel(lambda: asyncio.get_running_loop().create_future())
+        task = asyncio.create_task(send(channel))
+        while not channel.published:
             await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -105,11 +121,11 @@ def test_the_layout_can_be_declared_again_and_again(broker: Broker) -> None:
         for _ in range(2):
             connection = await connect(broker.url, "layout")
             channel = await connection.channel(on_return_raises=True)
-            exchange = await declare_events(channel)
+            await declare_events(channel)
             await declare_delays(channel)
-            await publish(exchange, "user.registered", b"{}", message_id="m", content_type="x")
+            await publish(channel, EXCHANGE, "user.registered", b"{}", message_id="m", content_type="x")
             with pytest.raises(Refused):
-                await publish(exchange, "nobody.hears", b"{}", message_id="m", content_type="x")
+                await publish(channel, EXCHANGE, "nobody.hears", b"{}", message_id="m", content_type="x")
             await disconnect(connection)
 
     asyncio.run(story())
@@ -126,9 +142,10 @@ def test_a_message_comes_back_from_a_delay_queue_to_the_queue_it_names(broker: B
         channel = await connection.channel(on_return_raises=True)
         await declare_events(channel)
         await declare_delays(channel)
-        exchange = await channel.get_exchange("stoa.retry.1s")
         headers = {"x-attempt": 1}
-        await publish(exchange, "toys.events", b"later", message_id="m", content_type="x", headers=headers)
+        await publish(
+            channel, "stoa.retry.1s", "toys.events", b"later", message_id="m", content_type="x", headers=headers
+        )
         await disconnect(connection)
 
     asyncio.run(story())

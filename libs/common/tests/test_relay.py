@@ -302,11 +302,11 @@ def test_a_broker_that_confirms_nothing_for_long_parks_nothing(
     real = relay.publish
     failures: list[str] = []
 
-    async def alarmed(exchange: Any, routing_key: str, *args: Any, **kwargs: Any) -> None:
+    async def alarmed(channel: Any, exchange: str, routing_key: str, *args: Any, **kwargs: Any) -> None:
         if len(failures) < relay.PARK_AFTER + 2:
             failures.append(routing_key)
             raise ConnectionError("no confirm within 5 s")
-        await real(exchange, routing_key, *args, **kwargs)
+        await real(channel, exchange, routing_key, *args, **kwargs)
 
     monkeypatch.setattr(relay, "publish", alarmed)
     tell(registered())
@@ -398,6 +398,8 @@ def test_a_queue_that_was_deleted_is_made_again(
     tell: Callable[..., None],
     rows: Rows,
 ) -> None:
+    tell(registered(name="early"))
+    eventually(lambda: all_sent(rows))  # so the relay has made all queues, and makes no more unless it has to
     for service in ("toys", "shelf"):
         broker.drop(queue_name(service))
     tell(registered(name="patient"))
