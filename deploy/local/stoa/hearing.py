@@ -8,6 +8,7 @@ import yaml
 
 from stoa.preflight import NotNow
 
+LOOPBACK = "127.0.0.1"
 OFF = "Nobody tells of spans; `STOA_TRACES=on make up` starts the services again, so that they do."
 
 

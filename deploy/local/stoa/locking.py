@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from packaging.dependency_groups import resolve_dependency_groups
 from packaging.requirements import Requirement
 
 from stoa.preflight import NotNow
@@ -25,10 +26,10 @@ def lock() -> list[str]:
     """Write every file of pins; name them."""
     packages = {project["project"]["name"]: project for project in map(_read, _found(TOGETHER))}
     groups = packages["stoa"]["dependency-groups"]
-    more = {need for need in groups["dev"] if isinstance(need, str)}  # the other is the first group
-    _compile({*groups["run"], *more, *_all_needs(packages, extras=True)}, ROOT / DEVELOPMENT)
+    run, dev = (set(resolve_dependency_groups(groups, name)) for name in ("run", "dev"))
+    _compile(dev | _all_needs(packages, extras=True), ROOT / DEVELOPMENT)
     written = [DEVELOPMENT]
-    parts = {ROOT / RUN: {*groups["run"], *_all_needs(packages, extras=False)}}
+    parts = {ROOT / RUN: run | _all_needs(packages, extras=False)}
     for description in _found(ALONE):
         needs = _needs(packages, Requirement(_read(description)["project"]["name"]))
         parts[description.with_name("requirements.txt")] = needs

@@ -10,7 +10,7 @@ from pathlib import Path
 from stoa.backends import MakeBackends, native
 from stoa.credentials import read_credentials
 from stoa.encryption import make_certificate, trusted
-from stoa.hearing import Ear
+from stoa.hearing import LOOPBACK, Ear
 from stoa.holding import held
 from stoa.marks import end, marked
 from stoa.migrating import migrate
@@ -32,7 +32,6 @@ UNFINISHED = "restoring"
 """The file that is in the run folder from the begin of a restore until its data is whole."""
 PATIENCE = 3
 """How often a program may end during a start before we call it broken."""
-LOOPBACK = "127.0.0.1"
 
 Step = Callable[[str], AbstractContextManager[None]]
 
@@ -225,8 +224,8 @@ class House:
     def _check_gateway(self, stack: Stack) -> None:
         if faults := stack.gateway.faults():
             raise NotNow(f"Traefik does not accept its routes: {faults[0]}.")
-        url = f"{self.settings.url}/api/health/"
-        self._wait_until(lambda: says_yes(url, trusted=trusted(self.settings)), f"{url} does not answer 200.")
+        url, ours = f"{self.settings.url}/api/health/", trusted(self.settings)
+        self._wait_until(lambda: says_yes(url, trusted=ours), f"{url} does not answer 200.")
 
     def _wait_until(self, there: Callable[[], bool], sentence: str) -> None:
         """Look again and again; the limit ends the wait with this sentence."""

@@ -9,12 +9,12 @@ from common.database import Sessions, affected, retried
 
 CHUNK = 1000
 
-Turn = Callable[[Session], object]
+TakeTurn = Callable[[Session], object]
 """Takes the lock that all who write a table take first, in the caller's transaction."""
 
 
 def drop_all(
-    sessions: Sessions, table: Table, which: ColumnElement[bool], chunk: int | None = None, turn: Turn | None = None
+    sessions: Sessions, table: Table, which: ColumnElement[bool], chunk: int | None = None, turn: TakeTurn | None = None
 ) -> None:
     """Drop these rows, `chunk` per transaction, or as many as is usual; each in its turn where there are turns."""
     most = chunk or CHUNK
@@ -23,7 +23,7 @@ def drop_all(
 
 
 @retried
-def _drop_some(sessions: Sessions, table: Table, which: ColumnElement[bool], most: int, turn: Turn | None) -> int:
+def _drop_some(sessions: Sessions, table: Table, which: ColumnElement[bool], most: int, turn: TakeTurn | None) -> int:
     some = delete(table).where(which).with_dialect_options(mysql_limit=most)
     with sessions.begin() as session:
         if turn is not None:

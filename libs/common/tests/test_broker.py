@@ -57,6 +57,7 @@ def test_a_message_is_persistent_and_carries_its_id() -> None:
     assert properties.delivery_mode == aio_pika.DeliveryMode.PERSISTENT
     assert (sent["exchange"], sent["routing_key"], sent["mandatory"]) == ("some", "a.b", False)
     assert properties.headers == {"x-attempt": 2}
+    assert sent["wait"] is False, "what is sent at once leaves together"
 
 
 def fail(error: BaseException) -> Callable[[], Any]:

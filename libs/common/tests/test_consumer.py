@@ -14,7 +14,16 @@ from sqlalchemy.orm import Session
 
 from common import consumer as consumers
 from common import outbox
-from common.broker import connect, dead_letter_name, declare_delays, declare_events, disconnect, queue_name
+from common.broker import (
+    DELAYS_S,
+    connect,
+    dead_letter_name,
+    declare_delays,
+    declare_events,
+    delay_name,
+    disconnect,
+    queue_name,
+)
 from common.consumer import ATTEMPT, After, Consumer, Handle, NotYet, one_by_one
 from common.database import LostRace, Sessions, new_engine, new_sessions
 from common.errors import Unavailable
@@ -186,6 +195,27 @@ def test_what_is_not_yet_possible_comes_back_from_the_delay_queue(
     broker.tell(registered(name="patience"))
     eventually(lambda: effects() == ["patience"])
     assert tries[1] - tries[0] >= 0.9
+    assert dead() == 0
+
+
+def test_what_is_not_yet_possible_is_not_lost_where_the_way_into_the_delay_was_deleted(
+    hear: Hear, broker: Broker, registered: Registered, effects: Effects, dead: Callable[[], int]
+) -> None:
+    tries: list[str] = []
+
+    def handler(session: Session, event: UserRegistered) -> None:
+        note(session, event)
+        tries.append(event.username)
+        if len(tries) == 2:
+            raise NotYet("the product is not known here")
+
+    hear(handler)
+    broker.tell(registered(name="early"))
+    eventually(lambda: effects() == ["early"])  # so the consumer has made all, and makes no more unless it has to
+    with broker._connection() as connection:
+        connection.channel().exchange_delete(delay_name(DELAYS_S[0]))
+    broker.tell(registered(name="patience"))
+    eventually(lambda: effects() == ["early", "patience"])
     assert dead() == 0
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from stoa.hearing import LOOPBACK
 from stoa.preflight import NotNow
 from stoa.settings import ROOT
 
@@ -20,7 +21,6 @@ ALL = ("--profile", "*")
 """Also what runs only when it is asked for, such as dashboards."""
 TOLD_BY_THE_FILE = ("STOA_", NAME, FILES)
 RUNNING = "running"
-LOOPBACK = "127.0.0.1"
 ASKED_S = 10
 UNITS = {"B": 2**-20, "KiB": 2**-10, "MiB": 1, "GiB": 2**10}
 USED = re.compile(r"^(\w+) ([0-9.]+)(B|KiB|MiB|GiB) /", re.MULTILINE)
