@@ -198,7 +198,7 @@ def test_what_is_not_yet_possible_comes_back_from_the_delay_queue(
     assert dead() == 0
 
 
-def test_what_is_not_yet_possible_is_not_lost_where_the_way_into_the_delay_was_deleted(
+def test_what_is_not_yet_possible_is_not_lost_where_its_delay_queue_was_deleted(
     hear: Hear, broker: Broker, registered: Registered, effects: Effects, dead: Callable[[], int]
 ) -> None:
     tries: list[str] = []
@@ -212,8 +212,7 @@ def test_what_is_not_yet_possible_is_not_lost_where_the_way_into_the_delay_was_d
     hear(handler)
     broker.tell(registered(name="early"))
     eventually(lambda: effects() == ["early"])  # so the consumer has made all, and makes no more unless it has to
-    with broker._connection() as connection:
-        connection.channel().exchange_delete(delay_name(DELAYS_S[0]))
+    broker.drop(delay_name(DELAYS_S[0]))
     broker.tell(registered(name="patience"))
     eventually(lambda: effects() == ["early", "patience"])
     assert dead() == 0
