@@ -5,10 +5,12 @@ import hmac
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from threading import Thread
 
 import orjson
+
+from common.testing.sisters import CrowdServer
 
 from .people import Json
 from .site import Site
@@ -63,8 +65,7 @@ def listening(site: Site) -> Iterator[Integrator]:
         def log_message(self, *_: object) -> None:
             """It talks to nobody."""
 
-    with ThreadingHTTPServer((site.listening_on, 0), Clerk) as server:
-        server.daemon_threads = True
+    with CrowdServer((site.listening_on, 0), Clerk) as server:
         integrator.url = f"http://{site.machine}:{server.server_address[1]}/stoa"
         Thread(target=server.serve_forever, daemon=True).start()
         yield integrator

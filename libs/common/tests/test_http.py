@@ -7,7 +7,8 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
+from http.server import BaseHTTPRequestHandler
 
 import httpx
 import pytest
@@ -18,7 +19,7 @@ from common.errors import Unavailable
 from common.http import AsyncSister, Sister
 from common.service_tokens import Badge
 from common.testing.clocks import other_time
-from common.testing.sisters import FakeSister
+from common.testing.sisters import CrowdServer, FakeSister
 
 pytestmark = pytest.mark.unit
 
@@ -207,6 +208,13 @@ def test_a_client_is_shared_by_many_threads(sister: FakeSister, call: Call) -> N
     for thread in threads:
         thread.join()
     assert sorted(answers, key=str) == sorted((n * 100 + s for n in range(8) for s in range(10)), key=str)
+
+
+def test_at_a_fake_sister_many_can_knock_before_the_first_is_let_in() -> None:
+    """Else a crowd of clients that wait 0.2 s for a connection finds some of them refused on a busy machine."""
+    with CrowdServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server, ExitStack() as open_ones:
+        for _ in range(32):
+            open_ones.enter_context(socket.create_connection(server.server_address[:2], timeout=5))
 
 
 def test_the_requests_id_and_trace_go_along(raw: Raw, call: Call) -> None:

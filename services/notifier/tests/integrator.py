@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+
+from common.testing.sisters import CrowdServer
 
 NAME = "hooks.example.com"
 """What the certificate is for."""
@@ -100,10 +102,8 @@ class Integrator:
             def log_message(self, *_: object) -> None:
                 """It talks to nobody."""
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
+        class Server(CrowdServer):
             block_on_close = False
-            request_queue_size = 32
 
             def handle_error(self, *_: object) -> None:
                 """A client that hangs up is none of its business."""

@@ -42,6 +42,7 @@ class PostOffice:
         class Server(socketserver.ThreadingTCPServer):
             daemon_threads = True
             block_on_close = False
+            request_queue_size = 128  # as of `CrowdServer`
 
         with Server(("127.0.0.1", 0), Clerk) as server:
             office.url = f"smtp://127.0.0.1:{server.server_address[1]}"

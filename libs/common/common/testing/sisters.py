@@ -35,6 +35,13 @@ class FakeSister:
         return self.answers[max(fitting, key=lambda key: len(key[1]))](path, body)
 
 
+class CrowdServer(ThreadingHTTPServer):
+    """A server at which many may knock at once: of Python's own the seventh is not heard before a second has passed."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+
 @contextmanager
 def fake_sister() -> Iterator[FakeSister]:
     """A sister on a free loopback port, gone at the end."""
@@ -61,8 +68,7 @@ def fake_sister() -> Iterator[FakeSister]:
         def log_message(self, *_: Any) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = CrowdServer(("127.0.0.1", 0), Handler)
     sister.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
